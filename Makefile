@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# A thin front to `python3 -m lab`. make itself always exits with 2 on an
+# error; the lab's own status is the number it prints (Error N).
+
+PYTHON ?= python3
+LAB = $(PYTHON) -B -m lab
+base = $(if $(BASE),--base "$(BASE)")
+
+help: ## say what there is to make, and what the exit statuses mean
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@echo; $(LAB) --help | sed -n '/^exit statuses/,$$p'
+
+run: ## [BASE=6.12] [TREE=DIR] the kit on the stock and on the patched kernel, in a table
+	@$(LAB) run $(base) $(if $(TREE),--tree "$(TREE)")
+
+revert: ## [BASE=6.12] [PATCH=slug] take each patch out alone: its cases must fail
+	@$(LAB) revert $(base) $(if $(PATCH),--patch "$(PATCH)")
+
+lint: ## check series, kit and lab without building anything
+	@$(LAB) lint
+
+test: ## [BASE=6.12] the lab's own tests, lint, run, revert
+	@$(LAB) test $(base)
+
+clean: ## remove build/
+	rm -rf build
+
+.PHONY: help run revert lint test clean

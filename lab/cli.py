@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The verbs: run, revert, lint, test, judge. Each ends in one exit status and one line of advice."""
+
+import argparse
+import errno
+import signal
+import sys
+import unittest
+from collections.abc import Callable
+from pathlib import Path
+
+from lab import host, lint, results, station
+from lab.data import Base, read_bases, read_cases
+from lab.errors import MEANING, LabError, Status, exit_table
+from lab.job import ROOT, Job, Tally, problems, revert, run
+
+
+def run_lint(bases: dict[str, Base], build: Path, tally: Tally) -> None:
+    """Run every check; print the findings of those that fail."""
+    host.need({**host.BUILD, **host.LINT}, build / "host.log")
+    newest = max(bases.values(), key=lambda base: [int(part) for part in base.name.split("-")[0].split(".")])
+    job = Job(newest, build)
+    with station.lock(job.place):
+        job.source()
+    for name, check in lint.checks(ROOT, bases, (job.place / "stock/src").absolute()):
+        found = check()
+        print(f"  {'ok' if not found else 'not ok'} {name}")
+        for line in found:
+            print(f"    {line}")
+        if found:
+            tally.fail(Status.TEST_FAILED)
+        else:
+            tally.passed += 1
+
+
+def run_unit(tally: Tally) -> None:
+    """Run the lab's own tests."""
+    suite = unittest.defaultTestLoader.discover(str(ROOT / "tests"), top_level_dir=str(ROOT))
+    outcome = unittest.TextTestRunner(stream=sys.stdout).run(suite)
+    bad = len(outcome.failures) + len(outcome.errors)
+    tally.skipped += len(outcome.skipped)
+    tally.passed += max(0, outcome.testsRun - bad - len(outcome.skipped))
+    for _ in range(bad or int(not outcome.testsRun)):
+        tally.fail(Status.TEST_FAILED)
+
+
+def test(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> None:
+    """Do everything, going on after a failure; leave the count in build/tally."""
+    steps: tuple[tuple[str, Callable[[], None]], ...] = (
+        ("the lab's own tests", lambda: run_unit(tally)),
+        ("lint", lambda: run_lint(bases, options.build, tally)),
+        ("run", lambda: run(make_job(options, bases, tally))),
+        ("revert", lambda: revert(make_job(options, bases, tally), "")),
+    )
+    for title, step in steps:
+        print(f"\n== {title}", flush=True)
+        try:
+            step()
+        except LabError as error:
+            complain(error)
+            tally.fail(error.status)
+    options.build.mkdir(exist_ok=True)
+    station.write_atomic(options.build / "tally", f"{tally}\n")
+    print(f"\n{tally}")
+
+
+def make_job(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> Job:
+    """Look the base up; USAGE names those there are."""
+    if options.base not in bases:
+        raise LabError(Status.USAGE, f"unknown base {options.base!r}", f"BASE is one of: {' '.join(bases)}")
+    return Job(bases[options.base], options.build, getattr(options, "tree", None), getattr(options, "allow_skip", False), tally)
+
+
+def judge(options: argparse.Namespace, tally: Tally) -> None:
+    """Judge old logs again."""
+    text = [path.read_text(encoding="utf-8", errors="replace") for path in (options.results, options.console)]
+    verdict = results.judge(text[0], text[1], read_cases(options.cases), options.flavour, allow_skip=options.allow_skip)
+    problems(options.flavour, verdict)
+    tally.verdict(verdict)
+    print(tally)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Give the command line."""
+    top = argparse.ArgumentParser(prog="python3 -m lab", epilog=f"exit statuses:\n{exit_table()}",
+                                  formatter_class=argparse.RawDescriptionHelpFormatter)
+    top.add_argument("--build", type=Path, default=ROOT / "build", help="where everything is written (build/)")
+    verbs = top.add_subparsers(dest="verb", required=True)
+    for name, text in (
+        ("run", "kit on stock and patched kernel, before/after table"),
+        ("revert", "take each patch out alone: its cases must fail"),
+        ("test", "the lab's own tests, lint, run, revert"),
+        ("lint", "check series, kit and lab"),
+        ("judge", "judge old logs again"),
+    ):
+        verb = verbs.add_parser(name, help=text)
+        if name in ("run", "revert", "test"):
+            verb.add_argument("--base", default="6.12", help="a base of series/bases")
+        if name in ("run", "judge"):
+            verb.add_argument("--allow-skip", action="store_true", help="a skipped case is no failure")
+        if name == "run":
+            verb.add_argument("--tree", type=Path, help="a kernel tree to use instead of the base's package; only read")
+        if name == "revert":
+            verb.add_argument("--patch", default="", help="only this slug")
+        if name == "judge":
+            verb.add_argument("--cases", type=Path, default=ROOT / "kit/cases")
+            verb.add_argument("--flavour", default=results.PATCHED, help="stock, patched, or the slug the kernel lacks")
+            verb.add_argument("results", type=Path)
+            verb.add_argument("console", type=Path)
+    return top
+
+
+def dispatch(options: argparse.Namespace) -> Status:
+    """Do the verb; give its status."""
+    tally = Tally()
+    if options.verb == "judge":
+        judge(options, tally)
+        return tally.status
+    bases = read_bases(ROOT / "series/bases")
+    if options.verb == "run":
+        run(make_job(options, bases, tally))
+    elif options.verb == "revert":
+        revert(make_job(options, bases, tally), options.patch)
+    elif options.verb == "lint":
+        run_lint(bases, options.build, tally)
+    else:
+        test(options, bases, tally)
+    return tally.status
+
+
+def complain(error: LabError) -> None:
+    """Print an error so that its last line says what to do."""
+    if error.detail:
+        print(error.detail)
+    print(f"lab: {MEANING[error.status]}: {error.message}\nlab: {error.advice}", flush=True)
+
+
+def interrupt(_number: int, _frame: object) -> None:
+    """End the work once; the cleaning up that follows is not interrupted again."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; give the exit status."""
+    options = parser().parse_args(argv)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    try:
+        status = dispatch(options)
+        if not status:
+            print(f"lab: {MEANING[status]}")
+            return status
+        raise LabError(status, "see above")
+    except LabError as error:
+        complain(error)
+        return error.status
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        complain(LabError(Status.DISK_FULL, str(error)))
+        return Status.DISK_FULL
+    except KeyboardInterrupt:
+        print()
+        complain(LabError(Status.INTERRUPTED, options.verb))
+        return Status.INTERRUPTED

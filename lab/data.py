@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Readers of the data files: series/bases, series/<base>/series and kit/cases."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import LabError, Status
+
+RESULTS = ("pass", "fail", "skip")
+
+
+@dataclass(frozen=True)
+class Base:
+    """A kernel the series is kept for; suite "-" is whatever apt is configured with."""
+
+    name: str
+    package: str
+    proven: str
+    suite: str
+    purpose: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """A TAP case of the kit.
+
+    `stock` is what a stock kernel gives; `cures` the slugs of the patches each of
+    which it needs; `reports` matches the kernel lines a patched kernel prints in it.
+    """
+
+    name: str
+    stock: str
+    cures: tuple[str, ...]
+    reports: re.Pattern[str] | None
+
+
+def rows(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield ("file:line", words) of every line that is neither empty nor a comment."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise LabError(Status.USAGE, f"{path} does not exist") from None
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split()
+        if words and not words[0].startswith("#"):
+            yield f"{path}:{number}", words
+
+
+def read_bases(path: Path) -> dict[str, Base]:
+    """Read series/bases; a short line or a name given twice is a USAGE error."""
+    bases: dict[str, Base] = {}
+    for where, words in rows(path):
+        if len(words) < 4:
+            raise LabError(Status.USAGE, f"{where}: a base is `name package version suite purpose...`")
+        if words[0] in bases:
+            raise LabError(Status.USAGE, f"{where}: base {words[0]} is listed twice")
+        bases[words[0]] = Base(words[0], words[1], words[2], words[3], " ".join(words[4:]))
+    return bases
+
+
+def read_series(folder: Path) -> list[str]:
+    """Read series/<base>/series: the patch file names in order."""
+    return [words[0] for _, words in rows(folder / "series")]
+
+
+def slug(patch: str) -> str:
+    """Give the slug of a patch file name: "0001-foo.patch" is "foo"."""
+    return re.sub(r"^\d+-|\.patch$", "", patch)
+
+
+def read_cases(path: Path) -> dict[str, Case]:
+    """Read kit/cases in order; a malformed line is a USAGE error."""
+    cases: dict[str, Case] = {}
+    for where, words in rows(path):
+        if len(words) < 3 or words[1] not in RESULTS:
+            raise LabError(Status.USAGE, f"{where}: a case is `name {'|'.join(RESULTS)} slug[,slug]|- [words]`")
+        if words[0] in cases:
+            raise LabError(Status.USAGE, f"{where}: case {words[0]} is listed twice")
+        reports = None
+        for word in words[3:]:
+            if word.startswith("reports="):
+                try:
+                    reports = re.compile(word.removeprefix("reports="))
+                except re.error as error:
+                    raise LabError(Status.USAGE, f"{where}: {word}: {error}") from None
+        cures = () if words[2] == "-" else tuple(words[2].split(","))
+        cases[words[0]] = Case(words[0], words[1], cures, reports)
+    if not cases:
+        raise LabError(Status.USAGE, f"{path} lists no case")
+    return cases

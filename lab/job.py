@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One base on its way through the stations: the verbs run and revert."""
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab import host, kbuild, report, results, series, source, station, vm
+from lab.data import Base, read_cases, slug
+from lab.errors import MEANING, LabError, Status
+from lab.proc import Shell
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass
+class Tally:
+    """What was counted so far, and the first status that was not OK."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    status: Status = Status.OK
+
+    def fail(self, status: Status) -> None:
+        """Note one failure."""
+        self.failed += 1
+        self.status = self.status or status
+
+    def verdict(self, verdict: results.Verdict) -> None:
+        """Count a guest's cases; one that is not OK counts at least one failure."""
+        skipped = sum(outcome == "skip" and name not in verdict.unexpected for name, outcome in verdict.outcomes.items())
+        failed = max(len(verdict.unexpected), int(verdict.status != Status.OK))
+        self.skipped += skipped
+        self.failed += failed
+        self.passed += max(0, len(verdict.outcomes) - skipped - failed)
+        self.status = self.status or verdict.status
+
+    def __str__(self) -> str:
+        """Give the line a CI reads."""
+        return f"{self.passed} passed, {self.failed} failed" + (f", {self.skipped} skipped" if self.skipped else "")
+
+
+@dataclass
+class Job:
+    """One base on its way through the stations; everything it writes is below `place`."""
+
+    base: Base
+    build: Path
+    tree: Path | None = None
+    allow_skip: bool = False
+    tally: Tally = field(default_factory=Tally)
+
+    def __post_init__(self) -> None:
+        """Name the places."""
+        name = self.base.name
+        if self.tree:
+            name += f"-{self.tree.resolve().name}-{station.key(str(self.tree.resolve()))[:6]}"
+        self.place = self.build / name
+        self.cache = self.build / "cache"
+        self.cases = read_cases(ROOT / "kit/cases")
+        self.patches = series.check(ROOT / "series" / self.base.name)
+        self.series_key = station.key(*(path.read_bytes() for path in self.patches))
+
+    def source(self) -> str:
+        """Station source: the pristine tree in stock/src; give its identity."""
+        (self.place / "stock").mkdir(parents=True, exist_ok=True)
+        if self.tree:
+            return source.from_tree(self.tree, self.place / "stock")
+        return source.from_debian(self.base, self.cache, self.place / "stock")
+
+    def compile(self, flavour: str, src: Path, identity: str) -> None:
+        """Stations config, kernel, kit and initrd of one flavour."""
+        place = self.place / flavour
+        identity = kbuild.configure(place, src, ROOT / "configs/vm.config", identity, self.cache)
+        kbuild.kernel(place, src, identity, self.cache, self.place / f"objects-{place.name}")
+        identity = kbuild.kit(place, src, ROOT / "kit", identity, self.cache)
+        vm.initrd(place, src, identity)
+
+    def patched(self) -> str:
+        """Bring stock and patched to bootable kernels; find out first whether the series fits.
+
+        Give the source's identity.
+        """
+        identity = self.source()
+        stock, patched = self.place / "stock/src", self.place / "patched/src"
+        patched_identity = station.key(identity, self.series_key)
+
+        def try_series(shell: Shell) -> None:
+            fit = self.place / "fit/src"
+            shutil.rmtree(fit, ignore_errors=True)
+            for name in series.touched(self.patches):
+                if (stock / name).exists():
+                    (fit / name).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(stock / name, fit / name)
+            series.apply(shell, fit, self.patches)
+
+        def apply_series(shell: Shell) -> None:
+            series.copy_tree(shell, stock, patched)
+            series.apply(shell, patched, self.patches)
+
+        station.station(self.place / "fit", "series", patched_identity, self.place / "fit/src/.git", try_series)
+        print(f"  series: {len(self.patches)} patches apply")
+        self.compile("stock", stock, identity)
+        station.station(self.place / "patched", "series", patched_identity, patched / ".git", apply_series)
+        self.compile("patched", patched, patched_identity)
+        return identity
+
+    def guest(self, folder: str, src: Path, flavour: str) -> results.Verdict:
+        """Stations guest and results of one flavour."""
+        place = self.place / folder
+        ended = vm.boot(place, src)
+        text = [(place / name).read_text(encoding="utf-8", errors="replace") for name in ("results.log", "console.log")]
+        return results.judge(text[0], text[1], self.cases, flavour, ended=ended, allow_skip=self.allow_skip or bool(self.tree))
+
+
+def run(job: Job) -> None:
+    """Stock must fail exactly where the bug says, the patched kernel pass everything."""
+    host.need({**host.BUILD, **host.GUEST}, job.build / "host.log")
+    with station.lock(job.place):
+        identity = job.patched()
+        outputs = [job.place / "report.json", job.place / "report.ktap"]
+        for path in outputs:
+            path.unlink(missing_ok=True)
+        verdicts = {
+            flavour: job.guest(flavour, job.place / flavour / "src", flavour) for flavour in (results.STOCK, results.PATCHED)
+        }
+        about = {
+            "base": job.base.name, "source": identity, "proven": "" if job.tree else job.base.proven,
+            "patches": [path.name for path in job.patches],
+        }
+        station.write_atomic(outputs[0], report.as_json(about, verdicts))
+        station.write_atomic(outputs[1], report.as_ktap(verdicts))
+    print("\n" + report.before_after(
+        f"base {job.base.name}: the kit before and after the series ({len(job.patches)} patches)",
+        job.cases, verdicts[results.STOCK], verdicts[results.PATCHED],
+    ))
+    for flavour, verdict in verdicts.items():
+        job.tally.verdict(verdict)
+        problems(f"{flavour} ({job.place / flavour})", verdict)
+
+
+def problems(title: str, verdict: results.Verdict) -> None:
+    """Print what is wrong with a guest, if anything is."""
+    if verdict.status:
+        print(f"\n{title}: {MEANING[verdict.status]}")
+        for problem in verdict.problems[:20]:
+            print(f"  {problem}")
+        if len(verdict.problems) > 20:
+            print(f"  and {len(verdict.problems) - 20} more")
+
+
+def revert(job: Job, only: str) -> None:
+    """Take each patch (or the one with slug `only`) out alone: exactly its own cases may fail, one at least must."""
+    slugs = [slug(path.name) for path in job.patches]
+    if only and only not in slugs:
+        raise LabError(Status.USAGE, f"no patch {only} in series/{job.base.name}", f"PATCH is one of: {' '.join(slugs)}")
+    host.need({**host.BUILD, **host.GUEST}, job.build / "host.log")
+    table = []
+    with station.lock(job.place):
+        job.patched()
+        src = job.place / "revert/src"
+        for number, name in enumerate(slugs):
+            if only in ("", name):
+                shutil.rmtree(job.place / "revert" / name, ignore_errors=True)
+                shell = Shell(job.place / "revert" / name / "series.log")
+                series.copy_tree(shell, job.place / "patched/src", src)
+                series.revert(shell, src, number, job.patches[number].name)
+                job.compile(f"revert/{name}", src, f"without {name}")
+                verdict = job.guest(f"revert/{name}", src, name)
+                job.tally.verdict(results.Verdict(verdict.status, {name: "pass"}))
+                failed = [case for case in verdict.failed() if case not in verdict.unexpected]
+                table.append([name, "yes" if verdict.status == Status.OK else "NO", ", ".join(failed) or "-"])
+                problems(f"without {name} ({job.place / 'revert' / name})", verdict)
+    width = max(len(row[0]) for row in table)
+    print(f"\nbase {job.base.name}: each patch taken out alone\n  {'patch'.ljust(width)}  proven  cases that fail without it")
+    for row in table:
+        print(f"  {row[0].ljust(width)}  {row[1].ljust(6)}  {row[2]}")

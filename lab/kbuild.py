@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Stations "config", "kernel" and "kit": all that gcc makes."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from lab import station
+from lab.errors import LabError, Status
+from lab.proc import Progress, Shell, ask
+
+STEP = re.compile(rb"^  (?:HOST)?(?:CC|AS|LD|AR)\s", re.MULTILINE)
+# The same bytes on every machine, and no version taken from a git repository around the tree.
+ENV = {
+    "KBUILD_BUILD_TIMESTAMP": "1970-01-01", "KBUILD_BUILD_USER": "lab", "KBUILD_BUILD_HOST": "lab",
+    "GIT_DIR": "/dev/null",
+}
+
+
+def compiler() -> str:
+    """Identify the compiler: a new one means new objects."""
+    return ask(["gcc", "--version"], Status.NOT_BUILT).partition("\n")[0]
+
+
+def lost_options(config: str, fragment: str) -> list[str]:
+    """Give the lines of the fragment (`#CHECK#` lines included) that .config does not hold."""
+    have = set(config.splitlines())
+    wanted = [line.removeprefix("#CHECK#").strip() for line in fragment.splitlines()]
+    options = [line for line in wanted if re.match(r"CONFIG_\w+=|# CONFIG_\w+ is not set$", line)]
+    return [line for line in options if not holds(line, have)]
+
+
+def holds(line: str, have: set[str]) -> bool:
+    """Say whether a config has an option as asked; an option unknown to it is not set."""
+    if line in have:
+        return True
+    off = re.match(r"# (CONFIG_\w+) is not set|(CONFIG_\w+)=n$", line)
+    return bool(off) and not any(other.startswith(f"{off[1] or off[2]}=") for other in have if off)
+
+
+def make(src: Path, *words: str | Path) -> list[str | Path]:
+    """Give a kernel make command; the output directory inside the tree keeps the paths relative."""
+    cc = ["CC=ccache gcc"] if shutil.which("ccache") else []
+    return ["make", "-C", src.absolute(), "O=O", f"-j{os.cpu_count()}", *cc, *words]
+
+
+def environment(cache: Path) -> dict[str, str]:
+    """Give the environment of every make."""
+    ccache = {"DIR": str(cache.absolute() / "ccache"), "MAXSIZE": "1G", "NOHASHDIR": "1", "DEPEND": "1"}
+    return {**ENV, **{f"CCACHE_{name}": value for name, value in ccache.items()}}
+
+
+def configure(place: Path, src: Path, fragment: Path, identity: str, cache: Path) -> str:
+    """Write src/O/.config: tinyconfig plus the fragment; NOT_BUILT names the options that got lost."""
+    text = fragment.read_text(encoding="utf-8")
+    identity = station.key(identity, text, compiler())
+
+    def work(shell: Shell) -> None:
+        env = environment(cache)
+        shell.run(make(src, "tinyconfig"), Status.NOT_BUILT, env=env)
+        merge: list[str | Path] = ["scripts/kconfig/merge_config.sh", "-m", "-O", "O", "O/.config", fragment]
+        shell.run(merge, Status.NOT_BUILT, cwd=src, env=env)
+        shell.run(make(src, "olddefconfig"), Status.NOT_BUILT, env=env)
+        lost = lost_options((src / "O/.config").read_text(encoding="utf-8"), text)
+        if lost:
+            raise LabError(Status.NOT_BUILT, f"this kernel's configuration lost {', '.join(lost)}",
+                           f"add what selects them to {fragment}, or drop them", "\n".join(lost))
+
+    station.station(place, "config", identity, src / "O/.config", work)
+    shutil.copyfile(src / "O/.config", place / "config")
+    return identity
+
+
+def kernel(place: Path, src: Path, identity: str, cache: Path, expected: Path) -> None:
+    """Build bzImage and what an external module needs; `expected` remembers how many objects that takes."""
+
+    def work(shell: Shell) -> None:
+        station.need_space(place)
+        total = expected.read_text() if expected.exists() else ""
+        target = f" of at most {total}" if total else ""
+        progress = Progress(f"build {place.name} kernel", lambda: f"{objects(shell.log)}{target} objects,")
+        shell.run(make(src, "bzImage", "modules_prepare"), Status.NOT_BUILT, env=environment(cache), progress=progress)
+        station.write_atomic(expected, str(max(objects(shell.log), int(total or 0))))
+
+    if not station.station(place, "kernel", identity, src / "O/arch/x86/boot/bzImage", work):
+        print(f"  build {place.name} kernel: cached")
+
+
+def objects(log: Path) -> int:
+    """Count the build steps a log shows so far."""
+    return len(STEP.findall(log.read_bytes())) if log.exists() else 0
+
+
+def kit(place: Path, src: Path, source: Path, identity: str, cache: Path) -> str:
+    """Build mn_kit.ko and mn-kit from a copy of `source` in place/kit."""
+    identity = station.key(identity, station.folder_key(source))
+
+    def work(shell: Shell) -> None:
+        shutil.rmtree(place / "kit", ignore_errors=True)
+        shutil.copytree(source, place / "kit", ignore=shutil.ignore_patterns("*.o", "*.ko", "*.cmd", "mn-kit"))
+        out = (src / "O").absolute()
+        symbols = f"KBUILD_EXTRA_SYMBOLS={out}/vmlinux.symvers"  # no Module.symvers: no in-tree module is built
+        command: list[str | Path] = ["make", "-C", (place / "kit").absolute(), f"KDIR={out}", symbols, "module", "program"]
+        shell.run(command, Status.NOT_BUILT, env=environment(cache), progress=Progress(f"build {place.name} kit", lambda: ""))
+        for name in ("mn_kit.ko", "mn-kit"):
+            if not (place / "kit" / name).exists():
+                raise LabError(Status.NOT_BUILT, f"kit/Makefile made no {name}; its output is in {shell.log}")
+
+    station.station(place, "kit", identity, place / "kit" / "mn-kit", work)
+    return identity

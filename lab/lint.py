@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Lint of the whole repository: each check gives its findings, none means passed."""
+
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from lab import series
+from lab.data import Base, read_cases, read_series, slug
+
+# checkpatch types that do not count, each with its reason.
+PATCH_IGNORED: dict[str, str] = {}  # a missing Signed-off-by is --no-signoff: the sender certifies with git am -s
+FILE_IGNORED = {"LINUX_VERSION_CODE": "the kit is one source for many kernels, out of tree"}
+# Hosts a file may point at: public, lasting, and not of one machine or one package registry.
+HOSTS = re.compile(r"(\w+\.)*(kernel\.org|debian\.org|gnu\.org|github\.com|qemu\.org|python\.org|gitlab\.com|testanything\.org)$")
+URL = re.compile(r"\b(?:https?|git|ssh|ftp)://(?:[^\s/@]*@)?([\w.-]+)")
+MACHINE = re.compile(r"(?<![\w.}*$])/(home|root|work|mnt|Users)/\w")
+
+Check = tuple[str, Callable[[], list[str]]]
+
+
+def command(root: Path, *argv: str | Path) -> list[str]:
+    """Run a checker in the root; its output lines are the findings, as is a bare failure."""
+    env = {**os.environ, "LC_ALL": "C", "GIT_DIR": "/dev/null", "MYPY_CACHE_DIR": str(root / "build/cache/mypy")}
+    words = [str(word) for word in argv]
+    done = subprocess.run(words, cwd=root, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    output = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    if done.returncode and not output:
+        return [f"{words[0]} exited with {done.returncode}"]
+    return output if done.returncode else []
+
+
+def files(root: Path) -> Iterator[Path]:
+    """Yield the repository's files: all but .git, build/ and caches."""
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(set(folders) - {".git", "build", "__pycache__", ".mypy_cache"})
+        yield from (Path(folder, name) for name in sorted(names))
+
+
+def scripts(root: Path) -> list[Path]:
+    """Give the shell scripts, known by their first line."""
+    return [path for path in files(root) if re.match(rb"#!.*\b(ba|da)?sh\b", path.open("rb").readline())]
+
+
+def strangers(root: Path) -> list[str]:
+    """Find URLs of hosts nobody vouched for, and paths that exist on one machine only."""
+    found = []
+    for path in files(root):
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+            odd = [host for host in URL.findall(line) if not HOSTS.match(host)]
+            where = f"{path.relative_to(root)}:{number}"
+            found += [f"{where}: host {host} is not in HOSTS of lab/lint.py" for host in odd]
+            if MACHINE.search(line) or str(root) in line:
+                found.append(f"{where}: a path of one machine: {line.strip()[:80]}")
+    return found
+
+
+def sign_offs(root: Path) -> list[str]:
+    """Find sign-offs in the series: whoever sends it certifies it."""
+    return [f"{path.relative_to(root)} has a Signed-off-by: remove it, the sender adds his with git am -s"
+            for path in sorted(root.glob("series/*/*.patch"))
+            if re.search(r"^Signed-off-by:", path.read_text(encoding="utf-8"), re.MULTILINE)]
+
+
+def unproven(root: Path, bases: dict[str, Base]) -> list[str]:
+    """Compare the slugs in kit/cases with the patches, both ways."""
+    patches = {slug(name) for base in bases for name in read_series(root / "series" / base)}
+    cures = {cure for case in read_cases(root / "kit/cases").values() for cure in case.cures}
+    return [f"kit/cases: {name} is no patch of any base" for name in sorted(cures - patches)] + [
+        f"kit/cases: no case needs the patch {name}" for name in sorted(patches - cures)]
+
+
+def checks(root: Path, bases: dict[str, Base], kernel: Path) -> list[Check]:
+    """Give all checks by name; `kernel` is the tree whose checkpatch.pl judges."""
+    checkpatch: list[str | Path] = ["perl", kernel / "scripts/checkpatch.pl", f"--root={kernel}", "--strict", "--no-summary", "--terse",
+                  "--show-types", "--no-signoff"]
+
+    def patch_check(path: Path) -> Check:
+        ignored = [f"--ignore={','.join(PATCH_IGNORED)}"] if PATCH_IGNORED else []
+        return f"checkpatch {path.relative_to(root)}", lambda: command(root, *checkpatch, *ignored, path)
+
+    def file_check(path: Path) -> Check:
+        ignored = f"--ignore={','.join(FILE_IGNORED)}"
+        return f"checkpatch {path.relative_to(root)}", lambda: command(root, *checkpatch, ignored, "-f", path)
+
+    def folder_check(base: str) -> Check:
+        return f"series/{base} matches its folder", lambda: series.mismatches(root / "series" / base)
+
+    sources = [path for folder in ("kit", "lab") for path in sorted((root / folder).glob("*.[ch]"))]
+    patches = [root / "series" / base / name for base in bases for name in read_series(root / "series" / base)]
+    return [
+        *(folder_check(base) for base in bases),
+        ("no sign-off in the series", lambda: sign_offs(root)),
+        ("every patch has its case", lambda: unproven(root, bases)),
+        *(patch_check(path) for path in patches),
+        *(file_check(path) for path in sources),
+        ("shellcheck", lambda: command(root, "shellcheck", *scripts(root))),
+        ("codespell", lambda: command(root, "codespell", "--skip=.git,build,__pycache__", ".")),
+        ("mypy --strict", lambda: command(root, "mypy", "--strict", "lab", "tests")),
+        ("hosts and paths", lambda: strangers(root)),
+    ]

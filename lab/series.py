@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Station "series": check a patch queue against its folder and apply it with git am."""
+
+import re
+import shutil
+from pathlib import Path
+
+from lab import station
+from lab.data import read_series
+from lab.errors import LabError, Status
+from lab.proc import Progress, Shell, ask
+
+COVER = "0000-cover-letter.patch"
+GIT = [
+    "git", "-c", "user.name=lab", "-c", "user.email=lab@localhost", "-c", "commit.gpgsign=false",
+    "-c", "core.autocrlf=false", "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0",
+]
+# The trees lie inside this repository: git must see neither it nor anybody's settings.
+ALONE = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+
+
+def git_env(tree: Path) -> dict[str, str]:
+    """Give the environment in which git sees `tree` and nothing above it."""
+    return {**ALONE, "GIT_CEILING_DIRECTORIES": str(tree.absolute().parent)}
+
+
+def mismatches(folder: Path) -> list[str]:
+    """Compare `series` with the folder both ways; each finding ends with the command that mends it."""
+    listed = read_series(folder)
+    present = {path.name for path in folder.glob("*.patch")} - {COVER}
+    found = [f"{folder}/{name} is listed in series but missing: git checkout -- {folder}/{name}"
+             for name in listed if name not in present]
+    found += [f"{folder}/{name} is not listed in series: echo {name} >> {folder}/series"
+              for name in sorted(present - set(listed))]
+    found += [f"{name} is listed {listed.count(name)} times in series: sort -u -o {folder}/series {folder}/series"
+              for name in sorted({name for name in listed if listed.count(name) > 1})]
+    if not listed:
+        found.append(f"{folder}/series lists no patch: (cd {folder} && ls *.patch | grep -v ^0000 > series)")
+    return found
+
+
+def check(folder: Path) -> list[Path]:
+    """Give the patches in order; NOT_APPLIED when series and folder disagree."""
+    found = mismatches(folder)
+    if found:
+        raise LabError(Status.NOT_APPLIED, found[0].partition(": ")[0], f"mend it: {found[0].partition(': ')[2]}",
+                       "\n".join(found[1:]))
+    return [folder / name for name in read_series(folder)]
+
+
+def copy_tree(shell: Shell, source: Path, target: Path) -> None:
+    """Make target a tree of hard links to source's files, with its own copy of objects and git data."""
+    station.need_space(target.parent)
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    own = [path for path in (source / "O", source / ".git") if path.exists()]
+    linked = sorted(path for path in source.iterdir() if path not in own)
+    progress = Progress(f"copy {source.parent.name} tree", lambda: "")
+    shell.run(["cp", "-al", "-t", target, *linked], Status.NO_SOURCE, progress=progress)
+    shell.run(["cp", "-a", "-t", target, *own], Status.NO_SOURCE)
+    # objtool's commands hold absolute paths: left alone it is rebuilt, and every object after it.
+    moved = f"s|{source.absolute()}/|{target.absolute()}/|g"
+    shell.run(["find", target / "O", "-name", ".*.cmd", "-exec", "sed", "-i", moved, "{}", "+"], Status.NO_SOURCE)
+
+
+def touched(patches: list[Path]) -> set[str]:
+    """Give the paths the patches name on either side."""
+    lines = (line for patch in patches for line in patch.read_text(encoding="utf-8").splitlines())
+    return {match[1] for line in lines if (match := re.match(r"(?:---|\+\+\+) [ab]/(\S+)", line))}
+
+
+def apply(shell: Shell, tree: Path, patches: list[Path]) -> None:
+    """Apply the patches in a git repository that tracks only what they touch.
+
+    Leaves the branches `stock` and `series`. NOT_APPLIED names the patch and the file.
+    """
+    env = git_env(tree)
+
+    def git(*words: str | Path) -> None:
+        shell.run([*GIT, *words], Status.NOT_APPLIED, cwd=tree, env=env)
+
+    git("init", "-q", "--template=", "-b", "stock")
+    files = sorted(name for name in touched(patches) if (tree / name).exists())
+    if files:
+        git("add", "-f", "--", *files)
+    git("commit", "-q", "--allow-empty", "-m", "stock")
+    git("checkout", "-q", "-b", "series")
+    for patch in patches:
+        try:
+            git("am", "-q", "--keep-cr", patch.absolute())
+        except LabError as error:
+            files = re.findall(r"^error: (?:patch failed: )?([^\s:]+)[:\s]", error.detail, re.MULTILINE)
+            where = f" at {files[0]}" if files else ""
+            raise LabError(Status.NOT_APPLIED, f"{patch} does not apply{where}", detail=error.detail) from None
+
+
+def revert(shell: Shell, tree: Path, number: int, name: str) -> None:
+    """Take patch `number` (from 0) out of a tree that has the series; NOT_APPLIED on a conflict."""
+    env = git_env(tree)
+    commits = ask([*GIT, "-C", tree, "rev-list", "--reverse", "stock..series"], Status.NOT_APPLIED, env).split()
+    try:
+        shell.run([*GIT, "revert", "--no-edit", commits[number]], Status.NOT_APPLIED, cwd=tree, env=env)
+    except LabError as error:
+        files = re.findall(r"Merge conflict in (\S+)", error.detail)
+        raise LabError(Status.NOT_APPLIED, f"{name} cannot be reverted alone: conflict in {', '.join(files) or '?'}",
+                       "make the later patches independent of it, or change the order", error.detail) from None

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Stations "initrd" and "guest": put kernel and kit into QEMU and wait for the end."""
+
+import os
+from pathlib import Path
+
+from lab import station
+from lab.errors import LabError, Status
+from lab.proc import Progress, Shell
+
+SECONDS = 300.0  # a guest that takes longer hangs
+KVM_SECONDS = 10.0  # a kernel without a root that takes longer under KVM hangs
+APPEND = "console=ttyS0 ignore_loglevel reboot=t panic=-1"
+INIT = Path(__file__).with_name("guest-init.c")
+CONTENTS = """\
+dir /dev 755 0 0
+nod /dev/console 600 0 0 c 5 1
+dir /proc 755 0 0
+dir /sys 755 0 0
+dir /tmp 1777 0 0
+dir /kit 755 0 0
+file /init init 755 0 0
+file /kit/mn_kit.ko kit/mn_kit.ko 644 0 0
+file /kit/mn-kit kit/mn-kit 755 0 0
+"""
+
+
+def initrd(place: Path, src: Path, identity: str) -> None:
+    """Make place/initrd.cpio of the init and the kit, with the kernel's own gen_init_cpio."""
+    identity = station.key(identity, INIT.read_bytes(), CONTENTS)
+
+    def work(shell: Shell) -> None:
+        flags = ["-O2", "-Wall", "-Wextra", "-Werror", "-static"]
+        shell.run(["gcc", *flags, "-o", "init", INIT.absolute()], Status.NOT_BUILT, cwd=place)
+        station.write_atomic(place / "initrd.list", CONTENTS)
+        tool = os.path.relpath(src / "O/usr/gen_init_cpio", place)
+        shell.run(["sh", "-c", f"{tool} initrd.list > initrd.cpio"], Status.NOT_BUILT, cwd=place)
+
+    station.station(place, "initrd", identity, place / "initrd.cpio", work)
+
+
+def qemu(accelerator: str, kernel: str) -> list[str]:
+    """Give the QEMU command of a guest without disk, network or ACPI, up to its initrd."""
+    return [
+        "qemu-system-x86_64", "-machine", "pc", "-cpu", "max", "-smp", "2", "-m", "512", "-accel", accelerator,
+        "-nodefaults", "-display", "none", "-no-reboot", "-kernel", kernel,
+    ]
+
+
+def accelerator(place: Path, kernel: str) -> str:
+    """Give "kvm" where this kernel comes to its (early) end under it, else "tcg".
+
+    A /dev/kvm that opens proves little: in a guest of a guest it may abort or hang.
+    """
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return "tcg"
+    try:
+        # Without an initrd the kernel panics, and with panic=-1 QEMU exits.
+        ended = Shell(place / "kvm.log").run(
+            [*qemu("kvm", kernel), "-append", APPEND], Status.GUEST, cwd=place, timeout=KVM_SECONDS)
+    except LabError:
+        ended = False
+    return "kvm" if ended else "tcg"
+
+
+def boot(place: Path, src: Path, seconds: float = SECONDS) -> bool:
+    """Run the guest to its end; False when it did not end in time and was stopped.
+
+    Kernel messages are in place/console.log, the kit's results in place/results.log.
+    """
+    logs = [place / "console.log", place / "results.log"]
+    for log in (*logs, place / ".done" / "guest"):
+        log.unlink(missing_ok=True)
+    kernel = os.path.relpath(src / "O/arch/x86/boot/bzImage", place)
+    command = [
+        *qemu(accelerator(place, kernel), kernel), "-initrd", "initrd.cpio",
+        "-serial", "file:console.log", "-serial", "file:results.log", "-append", APPEND,
+    ]
+    progress = Progress(f"guest {place.name}", lambda: f"{results_so_far(logs[1])} results,")
+    ended = True
+
+    def work(shell: Shell) -> None:
+        nonlocal ended
+        ended = shell.run(command, Status.GUEST, cwd=place, progress=progress, timeout=seconds)
+
+    station.station(place, "guest", "", place / "results.log", work)
+    return ended
+
+
+def results_so_far(log: Path) -> int:
+    """Count the result lines a guest has written."""
+    if not log.exists():
+        return 0
+    return sum(line.startswith((b"ok ", b"not ok ")) for line in log.read_bytes().splitlines())
