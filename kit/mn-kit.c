@@ -1,0 +1,1328 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Conformance test of mmu notifiers: drives /dev/mn_kit over the kernel's own
+ * paths and prints KTAP.  The clauses C1 to C6 are those of docs/contract.md.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "mn_kit.h"
+#include "victim.h"
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
+/* Nothing waits longer for what never comes on an affected kernel */
+#define HANG_MS		6000
+/* What the kernel does in its own time, the OOM reaper for one: no haste */
+#define PATIENCE_MS	60000
+/* An interval notifier from 0 of this length covers any process */
+#define WHOLE_MM	(1ull << 47)
+
+enum danger {
+	SAFE,		/* on any kernel */
+	WARNS,		/* an affected kernel prints a warning and is tainted */
+	HANGS,		/* an affected kernel keeps an unkillable task */
+};
+
+struct kit_case {
+	const char *name;
+	enum danger danger;
+	void (*run)(const struct kit_case *self);
+	unsigned int others;	/* notifiers beside the refuser */
+	int position;		/* of the refuser */
+	unsigned int kind;
+};
+
+enum { FIRST, MIDDLE, LAST };
+
+static int ctl;			/* a session for marks and information */
+static struct mn_kit_info info;
+static bool stuck;		/* some session will never be torn down */
+
+/* The result of the case that is running: the first failure counts */
+static enum { PASSED, FAILED, SKIPPED } result;
+static char reason[256];
+
+__attribute__((format(printf, 2, 3)))
+static bool expect(bool ok, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!ok && result != FAILED) {
+		result = FAILED;
+		va_start(ap, fmt);
+		vsnprintf(reason, sizeof(reason), fmt, ap);
+		va_end(ap);
+	}
+	return ok;
+}
+
+static void skip(const char *why)
+{
+	if (result == PASSED) {
+		result = SKIPPED;
+		snprintf(reason, sizeof(reason), "%s", why);
+	}
+}
+
+/*
+ * The kernel's log since the case began
+ */
+static struct {
+	int fd;
+	unsigned int named;	/* lines that begin with a callback of the kit */
+	bool lost;		/* the log ran over, the count is too low */
+} klog;
+
+static bool is_named(const char *line)
+{
+	return !strncmp(line, "mn_kit_", 7) && strstr(line, "[mn_kit] ");
+}
+
+/* Read what has come; true if a line has both texts. */
+static bool klog_seen(const char *text, const char *more)
+{
+	char line[1024];
+	bool seen = false;
+	int ret;
+
+	while ((ret = klog_next(klog.fd, line, sizeof(line)))) {
+		if (ret < 0) {
+			klog.lost |= ret == -EPIPE;
+			if (ret != -EPIPE)
+				break;
+			continue;
+		}
+		klog.named += is_named(line);
+		seen |= text && strstr(line, text) && strstr(line, more);
+	}
+	return seen;
+}
+
+static bool klog_wait(const char *text, const char *more)
+{
+	struct pollfd pfd = { .fd = klog.fd, .events = POLLIN };
+
+	while (!klog_seen(text, more))
+		if (poll(&pfd, 1, PATIENCE_MS) != 1)
+			return false;
+	return true;
+}
+
+static unsigned int klog_named(void)
+{
+	klog_seen(NULL, NULL);
+	expect(!klog.lost, "the kernel's log ran over, boot with a larger log_buf_len");
+	return klog.named;
+}
+
+/*
+ * Steps.  One that cannot be taken fails the case.
+ */
+static bool start(struct victim *v, const struct victim_opts *opts)
+{
+	int ret = victim_start(v, opts);
+
+	if (ret && opts->oom)
+		skip("no memory cgroup to be had (needs cgroup2 at /sys/fs/cgroup)");
+	else
+		expect(!ret, "cannot start a victim: %s", strerror(-ret));
+	return !ret;
+}
+
+static void add(struct victim *v, unsigned int slot, unsigned int kind,
+		unsigned int flags)
+{
+	struct mn_kit_add args = { .slot = slot, .kind = kind, .flags = flags };
+
+	if (kind >= MN_KIT_INTERVAL)
+		args.length = WHOLE_MM;
+	expect(!ioctl(v->kit, MN_KIT_ADD, &args), "cannot add slot %u: %s", slot,
+	       strerror(errno));
+}
+
+static void play(struct victim *v, const struct mn_kit_script *script)
+{
+	if (ioctl(v->kit, MN_KIT_SCRIPT, script)) {
+		if (errno == EOPNOTSUPP)
+			skip("needs a second CPU");
+		else
+			expect(false, "script: %s", strerror(errno));
+	}
+}
+
+static void refuse(struct victim *v, unsigned int slot, unsigned int times)
+{
+	struct mn_kit_script script = {
+		.slot = slot, .nonblock_ret = -EAGAIN, .nonblock_times = times,
+	};
+
+	play(v, &script);
+}
+
+static struct mn_kit_counters counters(struct victim *v, unsigned int slot)
+{
+	struct mn_kit_counters c = { .slot = slot };
+
+	expect(!ioctl(v->kit, MN_KIT_COUNTERS, &c), "counters: %s", strerror(errno));
+	return c;
+}
+
+static struct mn_kit_state state(struct victim *v)
+{
+	struct mn_kit_state s = { 0 };
+
+	expect(!ioctl(v->kit, MN_KIT_STATE, &s), "state: %s", strerror(errno));
+	return s;
+}
+
+static bool wait_for(struct victim *v, unsigned int slot, enum mn_kit_what what,
+		     unsigned int ms)
+{
+	struct mn_kit_wait args = { .slot = slot, .what = what, .timeout_ms = ms };
+
+	return !ioctl(v->kit, MN_KIT_WAIT, &args);
+}
+
+static void remove_slot(struct victim *v, unsigned int slot)
+{
+	expect(!ioctl(v->kit, MN_KIT_REMOVE, &slot), "remove: %s", strerror(errno));
+}
+
+static void action(struct victim *v, enum victim_action what)
+{
+	int ret = victim_do(v, what);
+
+	expect(!ret, "victim's action '%c': %s", what, strerror(-ret));
+}
+
+static void kill_and_reap(struct victim *v, int want)
+{
+	int ret = victim_kill(v);
+
+	if (!expect(!ret, "cannot hold the victim in exit: %s", strerror(-ret)))
+		return;
+	ret = victim_reap(v);
+	if (ret == -ENOSYS)
+		skip("no process_mrelease()");
+	else
+		expect(ret == want, "process_mrelease() returned %d, not %d", ret, want);
+}
+
+static void never(struct victim *v, const char *what)
+{
+	expect(false, "%s", what);
+	v->stuck = true;
+	stuck = true;
+}
+
+/* C1 for one subscription: as many ends as accepted starts, none without one. */
+static void expect_pairs(struct victim *v, unsigned int slot)
+{
+	struct mn_kit_counters c = counters(v, slot);
+
+	expect(!c.stray, "slot %u: %llu ends without a start", slot, c.stray);
+	expect(!c.open, "slot %u: %lld starts never ended", slot, c.open);
+	expect(!c.late, "slot %u: %llu callbacks after removal", slot, c.late);
+	expect(!c.hold_timeouts, "slot %u: what it held for never came", slot);
+}
+
+/* The slots in the order in which the kernel calls them, found by asking it. */
+static void find_order(struct victim *v, unsigned int *order, unsigned int n)
+{
+	unsigned long long ticket[MN_KIT_SLOTS];
+	unsigned int i, j;
+
+	action(v, VICTIM_DISCARD);
+	for (i = 0; i < n; i++) {
+		ticket[i] = counters(v, i).order;
+		expect(ticket[i], "slot %u was not started by madvise()", i);
+		for (j = i; j && ticket[order[j - 1]] > ticket[i]; j--)
+			order[j] = order[j - 1];
+		order[j] = i;
+	}
+}
+
+/*
+ * Register n hlist notifiers, neither in ascending nor in descending order, all
+ * with an end but slot `endless`.
+ */
+static void add_shuffled(struct victim *v, unsigned int n, unsigned int endless)
+{
+	unsigned int i, slot;
+
+	for (i = 0; i < n; i++) {
+		slot = (i * 61 + 1) % n;
+		add(v, slot, MN_KIT_HLIST, slot == endless ? MN_KIT_NO_END : 0);
+	}
+}
+
+#define NOBODY	MN_KIT_SLOTS
+
+/*
+ * Cases
+ */
+
+/* Nobody refuses: everyone is started and ended. */
+static void case_all_accept(const struct kit_case *self)
+{
+	struct victim_opts opts = { .vmas = 1 };
+	unsigned int i;
+	struct victim v;
+
+	if (!start(&v, &opts))
+		return;
+	add_shuffled(&v, self->others, NOBODY);
+	kill_and_reap(&v, 0);
+	for (i = 0; i < self->others; i++) {
+		expect(counters(&v, i).nonblock, "slot %u was not started", i);
+		expect_pairs(&v, i);
+	}
+	victim_end(&v);
+}
+
+/* Who is at a place depends on the kernel only: ask it in a trial run. */
+static unsigned int slot_at(unsigned int n, unsigned int place)
+{
+	struct victim_opts opts = { .vmas = 1 };
+	unsigned int order[MN_KIT_SLOTS] = { 0 };
+	struct victim v;
+
+	if (!start(&v, &opts))
+		return 0;
+	add_shuffled(&v, n, NOBODY);
+	find_order(&v, order, n);
+	victim_end(&v);
+	return order[place];
+}
+
+static unsigned int place_of(int position, unsigned int n)
+{
+	return position == FIRST ? 0 : position == LAST ? n - 1 : n / 2;
+}
+
+/* After a refusal: who is before the refuser was started, who is behind not. */
+static void expect_stopped_at(struct victim *v, const unsigned int *order,
+			      unsigned int n, unsigned int at)
+{
+	struct mn_kit_counters r = counters(v, order[at]);
+	unsigned int i;
+
+	expect(r.refused && r.refused == r.nonblock, "refused %llu of %llu ranges",
+	       r.refused, r.nonblock);
+	for (i = 0; i < n; i++) {
+		struct mn_kit_counters c = counters(v, order[i]);
+
+		if (i < at)
+			expect(c.nonblock == r.refused,
+			       "place %u, before the refuser, started %llu times, not %llu",
+			       i, c.nonblock, r.refused);
+		if (i > at)
+			expect(!c.nonblock,
+			       "place %u, behind the refuser, started %llu times",
+			       i, c.nonblock);
+	}
+}
+
+/* One refuser among others: C1, and C6's "stop at the first refuser". */
+static void refuser_among(const struct kit_case *self, bool has_end)
+{
+	unsigned int n = self->others + 1, at = place_of(self->position, n), i;
+	unsigned int order[MN_KIT_SLOTS] = { 0 }, refuser = slot_at(n, at);
+	struct victim_opts opts = { .vmas = 1 };
+	struct victim v;
+
+	if (!start(&v, &opts))
+		return;
+	add_shuffled(&v, n, has_end ? NOBODY : refuser);
+	find_order(&v, order, n);
+	expect(order[at] == refuser, "the kernel's order is not reproducible");
+	refuse(&v, refuser, MN_KIT_ALWAYS);
+	kill_and_reap(&v, -EAGAIN);
+
+	expect_stopped_at(&v, order, n, at);
+	for (i = 0; i < n; i++)
+		if (has_end || i != refuser)
+			expect_pairs(&v, i);
+	victim_end(&v);
+}
+
+static void case_refuser(const struct kit_case *self)
+{
+	refuser_among(self, false);
+}
+
+static void case_refuser_with_end(const struct kit_case *self)
+{
+	refuser_among(self, true);
+}
+
+/* Of several refusers only the first is asked. */
+static void case_several_refusers(const struct kit_case *self)
+{
+	unsigned int n = self->others + 1, i, order[MN_KIT_SLOTS] = { 0 };
+	struct victim_opts opts = { .vmas = 1 };
+	struct victim v;
+
+	if (!start(&v, &opts))
+		return;
+	/* Notifiers without an end: more than one refuser, and no warning */
+	for (i = 0; i < n; i++)
+		add(&v, (i * 61 + 1) % n, MN_KIT_HLIST, MN_KIT_NO_END);
+	find_order(&v, order, n);
+	for (i = 2; i < n; i += 3)
+		refuse(&v, order[i], MN_KIT_ALWAYS);
+	kill_and_reap(&v, -EAGAIN);
+	expect_stopped_at(&v, order, n, 2);
+	victim_end(&v);
+}
+
+/* A notifier without a start was not started, so a refusal owes it no end. */
+static void case_end_only(const struct kit_case *self)
+{
+	struct victim_opts opts = { .vmas = 1 };
+	struct mn_kit_counters c;
+	struct victim v;
+
+	(void)self;
+	if (!start(&v, &opts))
+		return;
+	/* Ascending and descending order both have one of slots 0 and 2 first */
+	add(&v, 0, MN_KIT_HLIST, MN_KIT_NO_START);
+	add(&v, 1, MN_KIT_HLIST, MN_KIT_NO_END);
+	add(&v, 2, MN_KIT_HLIST, MN_KIT_NO_START);
+	refuse(&v, 1, MN_KIT_ALWAYS);
+	kill_and_reap(&v, -EAGAIN);
+	c = counters(&v, 1);
+	expect(c.refused && c.refused == c.nonblock, "nothing was refused");
+	c = counters(&v, 0);
+	expect(!c.ends, "slot 0: %llu ends for refused ranges", c.ends);
+	c = counters(&v, 2);
+	expect(!c.ends, "slot 2: %llu ends for refused ranges", c.ends);
+	victim_end(&v);
+}
+
+/* After a refusal the next attempt succeeds and everyone is balanced. */
+static void case_refused_then_reaped(const struct kit_case *self)
+{
+	struct victim_opts opts = { .vmas = 1 };
+	struct victim v;
+	unsigned int i;
+
+	(void)self;
+	if (!start(&v, &opts))
+		return;
+	add_shuffled(&v, 5, 2);
+	refuse(&v, 2, 3);
+	kill_and_reap(&v, -EAGAIN);
+	expect(counters(&v, 2).refused == 3, "refused %llu times, not 3",
+	       counters(&v, 2).refused);
+	i = -victim_reap(&v);
+	expect(!i, "the second process_mrelease() returned -%u", i);
+	for (i = 0; i < 5; i++) {
+		if (i == 2)
+			continue;
+		expect(counters(&v, i).accepted, "slot %u was not started", i);
+		expect_pairs(&v, i);
+	}
+	victim_end(&v);
+}
+
+/* An interval notifier that refuses keeps the hlist from being asked at all. */
+static void case_interval_refuses(const struct kit_case *self)
+{
+	struct victim_opts opts = { .vmas = 1 };
+	struct mn_kit_counters c;
+	struct victim v;
+
+	if (!start(&v, &opts))
+		return;
+	add(&v, 0, MN_KIT_HLIST, 0);
+	add(&v, 1, self->kind, 0);
+	refuse(&v, 1, MN_KIT_ALWAYS);
+	kill_and_reap(&v, -EAGAIN);
+	c = counters(&v, 1);
+	expect(c.refused && c.refused == c.nonblock, "refused %llu of %llu ranges",
+	       c.refused, c.nonblock);
+	expect(!counters(&v, 0).nonblock, "an hlist notifier was started all the same");
+	remove_slot(&v, 1);
+	if (!wait_for(&v, 1, MN_KIT_REMOVED, HANG_MS))
+		never(&v, "mmu_interval_notifier_remove() never returns");
+	victim_end(&v);
+}
+
+/* C2, looked at from inside: no range stays counted.  The tree is empty. */
+static void case_nothing_outstanding(const struct kit_case *self)
+{
+	struct victim_opts opts = { .bind = MN_KIT_PEEK, .vmas = 1 };
+	struct mn_kit_state before, after;
+	struct victim v;
+
+	(void)self;
+	if (!start(&v, &opts))
+		return;
+	add(&v, 0, MN_KIT_HLIST, MN_KIT_NO_END);
+	before = state(&v);
+	refuse(&v, 0, MN_KIT_ALWAYS);
+	kill_and_reap(&v, -EAGAIN);
+	after = state(&v);
+	expect(!before.active_ranges, "not a quiet mm to begin with");
+	expect(!after.active_ranges,
+	       "%llu refused ranges are still open for the interval tree",
+	       after.active_ranges);
+	expect(after.sequence == before.sequence && !after.deferred,
+	       "the sequence or the deferred list changed");
+	victim_end(&v);
+}
+
+/* A victim with an interval notifier and an hlist notifier that refuses */
+static bool start_mixed(struct victim *v, uint32_t bind)
+{
+	struct victim_opts opts = { .bind = bind, .vmas = 1 };
+
+	if (!start(v, &opts))
+		return false;
+	add(v, 0, MN_KIT_INTERVAL, 0);
+	add(v, 1, MN_KIT_HLIST, MN_KIT_NO_END);
+	refuse(v, 1, MN_KIT_ALWAYS);
+	return true;
+}
+
+static void case_read_begin_returns(const struct kit_case *self)
+{
+	unsigned int slot = 0;
+	struct victim v;
+
+	(void)self;
+	if (!start_mixed(&v, 0))
+		return;
+	kill_and_reap(&v, -EAGAIN);
+	expect(counters(&v, 0).accepted, "the interval notifier was not called");
+	expect(!ioctl(v.kit, MN_KIT_READ, &slot), "read: %s", strerror(errno));
+	if (!wait_for(&v, 0, MN_KIT_READ_DONE, HANG_MS))
+		never(&v, "mmu_interval_read_begin() never returns");
+	victim_end(&v);
+}
+
+static void case_remove_returns(const struct kit_case *self)
+{
+	struct victim v;
+
+	(void)self;
+	if (!start_mixed(&v, 0))
+		return;
+	kill_and_reap(&v, -EAGAIN);
+	expect(counters(&v, 0).accepted, "the interval notifier was not called");
+	remove_slot(&v, 0);
+	if (!wait_for(&v, 0, MN_KIT_REMOVED, HANG_MS))
+		never(&v, "mmu_interval_notifier_remove() never returns");
+	expect_pairs(&v, 0);
+	victim_end(&v);
+}
+
+/* The victim holds the last reference to the file, as a driver's client does. */
+static void victim_exits(struct victim *v)
+{
+	close(v->kit);
+	v->kit = -1;
+	victim_let_go(v);
+	if (!victim_gone(v, HANG_MS))
+		never(v, "the victim never exits");
+}
+
+static void case_victim_exits(const struct kit_case *self)
+{
+	struct victim v;
+
+	(void)self;
+	if (!start_mixed(&v, MN_KIT_SYNC_CLOSE))
+		return;
+	kill_and_reap(&v, -EAGAIN);
+	expect(counters(&v, 0).accepted && counters(&v, 1).refused,
+	       "both notifiers have to be called");
+	victim_exits(&v);
+	victim_end(&v);
+}
+
+/*
+ * While a range is open, interval notifiers that come and go are put on the
+ * deferred list.  A refusal closes the range and has to work off the list.
+ */
+static void case_deferred(const struct kit_case *self)
+{
+	struct mn_kit_script hold = {
+		.slot = 1, .nonblock_ret = -EAGAIN, .nonblock_times = MN_KIT_ALWAYS,
+		.hold = MN_KIT_HOLD_GATE,
+	};
+	unsigned int slot = 3, tries = HANG_MS / 10;
+	struct mn_kit_state s;
+	struct victim v;
+	pid_t helper;
+	int ret;
+
+	(void)self;
+	if (!start_mixed(&v, MN_KIT_PEEK))
+		return;
+	add(&v, 2, MN_KIT_INTERVAL, 0);
+	play(&v, &hold);
+	if (result != PASSED)
+		goto out;
+	ret = victim_kill(&v);
+	expect(!ret, "cannot hold the victim in exit: %s", strerror(-ret));
+	helper = victim_reap_async(&v);
+	expect(wait_for(&v, 1, MN_KIT_HOLDING, PATIENCE_MS), "nobody asked");
+	add(&v, 3, MN_KIT_INTERVAL, 0);
+	remove_slot(&v, 2);
+	while (s = state(&v), s.deferred < 2 && --tries)
+		wait_for(&v, 2, MN_KIT_REMOVED, 10);
+	expect(s.deferred == 2, "%u on the deferred list, not 2", s.deferred);
+	expect(!ioctl(v.kit, MN_KIT_OPEN_GATE), "gate: %s", strerror(errno));
+	ret = helper_wait(helper);
+	expect(ret == -EAGAIN, "process_mrelease() returned %d", ret);
+
+	if (!wait_for(&v, 2, MN_KIT_REMOVED, HANG_MS))
+		never(&v, "a removal deferred during the refusal never returns");
+	s = state(&v);
+	expect(!s.deferred && !s.active_ranges && !(s.sequence & 1),
+	       "%u deferred, %llu ranges open, sequence %llu", s.deferred,
+	       s.active_ranges, s.sequence);
+	if (!stuck) {
+		ioctl(v.kit, MN_KIT_READ, &slot);
+		if (!wait_for(&v, 3, MN_KIT_READ_DONE, HANG_MS))
+			never(&v, "an insert deferred during the refusal is never seen");
+		remove_slot(&v, 3);
+		if (!wait_for(&v, 3, MN_KIT_REMOVED, HANG_MS))
+			never(&v, "an insert deferred during the refusal cannot be removed");
+	}
+out:
+	victim_end(&v);
+}
+
+/* A two-pass notifier that started gets its second pass when another refuses. */
+static void case_two_pass(const struct kit_case *self)
+{
+	struct mn_kit_counters c;
+	struct victim v;
+
+	(void)self;
+	if (!(info.features & MN_KIT_HAS_TWO_PASS)) {
+		skip("this kernel has no two-pass interval notifiers");
+		return;
+	}
+	if (!start_mixed(&v, 0))
+		return;
+	add(&v, 2, MN_KIT_INTERVAL_TWO_PASS, 0);
+	add(&v, 3, MN_KIT_INTERVAL, 0);
+	refuse(&v, 3, MN_KIT_ALWAYS);
+	kill_and_reap(&v, -EAGAIN);
+	c = counters(&v, 2);
+	expect(c.accepted, "the two-pass notifier was not called");
+	expect(c.finishes == c.accepted, "%llu starts, %llu finishes", c.accepted,
+	       c.finishes);
+	expect_pairs(&v, 2);
+	victim_end(&v);
+}
+
+/* C3: an error on a blockable range is reported once and changes nothing. */
+static void case_blockable_error(const struct kit_case *self)
+{
+	struct mn_kit_script wrong = { .slot = 1, .blockable_ret = -EINTR };
+	struct victim_opts opts = { .vmas = 1 };
+	struct mn_kit_counters c;
+	struct victim v;
+	unsigned int i;
+
+	(void)self;
+	if (!start(&v, &opts))
+		return;
+	for (i = 0; i < 3; i++)
+		add(&v, i, MN_KIT_HLIST, 0);
+	play(&v, &wrong);
+	action(&v, VICTIM_DISCARD);
+	action(&v, VICTIM_DISCARD);
+	for (i = 0; i < 3; i++) {
+		c = counters(&v, i);
+		expect(c.blockable == 2 && c.ends == 2,
+		       "slot %u: %llu starts, %llu ends, not 2 and 2", i,
+		       c.blockable, c.ends);
+		expect_pairs(&v, i);
+	}
+	i = klog_named();
+	expect(i == 1, "the callback is named in %u lines of the log, not 1", i);
+	victim_end(&v);
+}
+
+/* C3 for an interval notifier */
+static void case_interval_blockable_error(const struct kit_case *self)
+{
+	struct mn_kit_script wrong = { .slot = 0, .blockable_ret = -EAGAIN };
+	struct victim_opts opts = { .vmas = 1 };
+	unsigned int lines;
+	struct victim v;
+
+	(void)self;
+	if (!start(&v, &opts))
+		return;
+	add(&v, 0, MN_KIT_INTERVAL, 0);
+	play(&v, &wrong);
+	action(&v, VICTIM_DISCARD);
+	action(&v, VICTIM_DISCARD);
+	expect(counters(&v, 0).refused == 2, "the callback was not called twice");
+	wrong.blockable_ret = 0;
+	play(&v, &wrong);
+	lines = klog_named();
+	expect(lines == 1, "the callback is named in %u lines of the log, not 1", lines);
+	remove_slot(&v, 0);
+	if (!wait_for(&v, 0, MN_KIT_REMOVED, HANG_MS))
+		never(&v, "mmu_interval_notifier_remove() never returns");
+	victim_end(&v);
+}
+
+/* C4: any error on a non-blocking range refuses it, a wrong one is reported once. */
+static void case_wrong_refusal(const struct kit_case *self)
+{
+	struct mn_kit_script wrong = {
+		.slot = 0, .nonblock_ret = -ENOMEM, .nonblock_times = MN_KIT_ALWAYS,
+	};
+	struct victim_opts opts = { .vmas = 1 };
+	unsigned int lines;
+	struct victim v;
+
+	(void)self;
+	if (!start(&v, &opts))
+		return;
+	add(&v, 0, MN_KIT_HLIST, MN_KIT_NO_END);
+	play(&v, &wrong);
+	kill_and_reap(&v, -EAGAIN);
+	expect(counters(&v, 0).refused > 1, "one range is not enough");
+	lines = klog_named();
+	expect(lines == 1, "the callback is named in %u lines of the log, not 1", lines);
+	victim_end(&v);
+}
+
+/* C6: a victim of 1,000 VMAs is refused 1,000 times without a word in the log. */
+static void case_silent_refusal(const struct kit_case *self)
+{
+	struct victim_opts opts = { .vmas = 1000 };
+	struct mn_kit_counters c;
+	unsigned int lines;
+	struct victim v;
+
+	(void)self;
+	if (!start(&v, &opts))
+		return;
+	add(&v, 0, MN_KIT_HLIST, MN_KIT_NO_END);
+	refuse(&v, 0, MN_KIT_ALWAYS);
+	kill_and_reap(&v, -EAGAIN);
+	c = counters(&v, 0);
+	expect(c.refused >= 1000, "refused %llu times, expected 1000", c.refused);
+	lines = klog_named();
+	expect(!lines, "%u lines in the log for %llu refusals", lines, c.refused);
+	victim_end(&v);
+}
+
+static void protect_ends(enum victim_action what)
+{
+	struct victim_opts opts = { .vmas = 1 };
+	struct mn_kit_counters c;
+	struct victim v;
+	int ret;
+
+	if (!start(&v, &opts))
+		return;
+	add(&v, 0, MN_KIT_HLIST, 0);
+	ret = victim_do(&v, what);
+	if (ret == -EPERM || ret == -EACCES)
+		skip("may not map address 0 (vm.mmap_min_addr, or a security module)");
+	else
+		expect(!ret, "mprotect: %s", strerror(-ret));
+	c = counters(&v, 0);
+	if (!ret)
+		expect(c.blockable >= 2, "mprotect() started %llu ranges, not 2",
+		       c.blockable);
+	expect_pairs(&v, 0);
+	victim_end(&v);
+}
+
+static void case_protect(const struct kit_case *self)
+{
+	(void)self;
+	protect_ends(VICTIM_PROTECT);
+}
+
+static void case_protect_zero(const struct kit_case *self)
+{
+	(void)self;
+	protect_ends(VICTIM_PROTECT_ZERO);
+}
+
+/*
+ * C5: the refuser holds until one of the notifiers is off the list, then refuses;
+ * the undo walk meets a list that is shorter than the one that was started.
+ */
+static void removal_during_refusal(unsigned int kind, bool refuser_itself)
+{
+	unsigned int n = 7, at = 3, order[MN_KIT_SLOTS] = { 0 }, i, slot;
+	struct victim_opts opts = { .vmas = 1 };
+	struct mn_kit_script hold = {
+		.nonblock_ret = -EAGAIN, .nonblock_times = MN_KIT_ALWAYS,
+		.hold = MN_KIT_HOLD_UNHASHED,
+	};
+	struct victim v;
+	pid_t helper;
+	int ret;
+
+	hold.slot = slot_at(n, at);
+	if (!start(&v, &opts))
+		return;
+	for (i = 0; i < n; i++) {
+		slot = (i * 61 + 1) % n;
+		add(&v, slot, kind, slot == hold.slot ? MN_KIT_NO_END : 0);
+	}
+	find_order(&v, order, n);
+	slot = refuser_itself ? hold.slot : order[at - 2];
+	hold.hold_slot = slot;
+	play(&v, &hold);
+	if (result != PASSED)
+		goto out;
+	ret = victim_kill(&v);
+	expect(!ret, "cannot hold the victim in exit: %s", strerror(-ret));
+	helper = victim_reap_async(&v);
+	expect(wait_for(&v, hold.slot, MN_KIT_HOLDING, PATIENCE_MS), "nobody asked");
+	remove_slot(&v, slot);
+	ret = helper_wait(helper);
+	expect(ret == -EAGAIN, "process_mrelease() returned %d", ret);
+	expect(wait_for(&v, slot, MN_KIT_REMOVED, PATIENCE_MS), "removal never returns");
+	/* No more callbacks for the one that is gone; one more round to see it */
+	victim_reap(&v);
+	for (i = 0; i < n; i++) {
+		struct mn_kit_counters c = counters(&v, order[i]);
+
+		if (order[i] == slot || order[i] == hold.slot) {
+			expect(!c.late, "%llu callbacks after removal", c.late);
+			expect(!c.stray, "%llu ends without a start", c.stray);
+			expect(!c.hold_timeouts, "what it held for never came");
+		} else {
+			expect_pairs(&v, order[i]);
+			expect(i > at || c.nonblock, "place %u was not started", i);
+		}
+	}
+out:
+	victim_end(&v);
+}
+
+static void case_removal(const struct kit_case *self)
+{
+	removal_during_refusal(self->kind, false);
+}
+
+static void case_refuser_removal(const struct kit_case *self)
+{
+	removal_during_refusal(self->kind, true);
+}
+
+/* Subscriptions come and go while another process is refused again and again. */
+static void case_churn(const struct kit_case *self)
+{
+	struct { volatile bool stop; volatile unsigned int refused; } *shared;
+	struct victim_opts opts = { .vmas = 4 };
+	unsigned int i, cycle, slot;
+	struct mn_kit_counters c;
+	struct victim v;
+	pid_t helper;
+
+	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (!expect(shared != MAP_FAILED, "no memory") || !start(&v, &opts))
+		return;
+	/* Slots 0, 2, 4 ... stay, 1, 3, 5 ... come and go; one in the middle refuses */
+	for (i = 0; i < 9; i++)
+		add(&v, (i * 61 + 1) % 9, i % 2 ? self->kind : MN_KIT_HLIST,
+		    (i * 61 + 1) % 9 == 4 ? MN_KIT_NO_END : 0);
+	refuse(&v, 4, MN_KIT_ALWAYS);
+	kill_and_reap(&v, -EAGAIN);
+	if (result != PASSED)
+		goto out;
+
+	helper = fork();
+	if (!helper) {
+		while (!shared->stop && victim_reap(&v) == -EAGAIN)
+			shared->refused++;
+		_exit(0);
+	}
+	for (cycle = 0; result == PASSED &&
+	     (cycle < self->others || shared->refused < self->others); cycle++) {
+		slot = cycle * 2 % 8 + 1;
+		remove_slot(&v, slot);
+		expect(wait_for(&v, slot, MN_KIT_REMOVED, PATIENCE_MS),
+		       "removal never returns");
+		c = counters(&v, slot);
+		expect(!c.late && !c.stray, "slot %u: %llu late, %llu stray", slot,
+		       c.late, c.stray);
+		add(&v, slot, self->kind, 0);
+	}
+	shared->stop = true;
+	helper_wait(helper);
+	for (i = 0; i < 9; i += 2)
+		if (i != 4)
+			expect_pairs(&v, i);
+	for (i = 1; i < 9; i += 2)
+		expect(!counters(&v, i).late, "a callback after removal");
+out:
+	victim_end(&v);
+	munmap(shared, 4096);
+}
+
+/* A real OOM kill; the reaper is refused for some ranges and then succeeds. */
+static void case_oom_retried(const struct kit_case *self)
+{
+	struct victim_opts opts = { .vmas = 1, .oom = true };
+	char who[64];
+	struct victim v;
+	unsigned int i;
+	int ret;
+
+	(void)self;
+	if (!start(&v, &opts))
+		return;
+	add_shuffled(&v, 5, 2);
+	refuse(&v, 2, 3);
+	action(&v, VICTIM_HOG);
+	ret = victim_stopped(&v);
+	expect(!ret, "cannot hold the OOM victim in exit: %s", strerror(-ret));
+	snprintf(who, sizeof(who), "reaped process %d ", v.pid);
+	expect(klog_wait("oom_reaper: ", who), "the OOM reaper never came");
+	expect(counters(&v, 2).refused == 3, "refused %llu times, not 3",
+	       counters(&v, 2).refused);
+	for (i = 0; i < 5; i++) {
+		if (i == 2)
+			continue;
+		expect(counters(&v, i).nonblock, "slot %u was not started", i);
+		expect_pairs(&v, i);
+	}
+	victim_end(&v);
+}
+
+/* The same, but the refuser never gives in and the reaper gives up. */
+static void case_oom_given_up(const struct kit_case *self)
+{
+	unsigned int n = 5, at = 2, order[MN_KIT_SLOTS] = { 0 }, i;
+	struct victim_opts opts = { .vmas = 1, .oom = true };
+	unsigned int refuser = slot_at(n, at);
+	struct victim v;
+	char who[64];
+	int ret;
+
+	(void)self;
+	if (!start(&v, &opts))
+		return;
+	add_shuffled(&v, n, refuser);
+	find_order(&v, order, n);
+	refuse(&v, refuser, MN_KIT_ALWAYS);
+	action(&v, VICTIM_HOG);
+	ret = victim_stopped(&v);
+	expect(!ret, "cannot hold the OOM victim in exit: %s", strerror(-ret));
+	snprintf(who, sizeof(who), "unable to reap pid:%d ", v.pid);
+	expect(klog_wait("oom_reaper: ", who), "the OOM reaper never gave up");
+	expect_stopped_at(&v, order, n, at);
+	for (i = 0; i < n; i++)
+		if (i != refuser)
+			expect_pairs(&v, i);
+	victim_end(&v);
+}
+
+/* An OOM victim with an interval notifier and a refuser has to exit, too. */
+static void case_oom_victim_exits(const struct kit_case *self)
+{
+	struct victim_opts opts = {
+		.bind = MN_KIT_SYNC_CLOSE, .vmas = 1, .oom = true,
+	};
+	struct victim v;
+	char who[64];
+	int ret;
+
+	(void)self;
+	if (!start(&v, &opts))
+		return;
+	add(&v, 0, MN_KIT_INTERVAL, 0);
+	add(&v, 1, MN_KIT_HLIST, MN_KIT_NO_END);
+	refuse(&v, 1, MN_KIT_ALWAYS);
+	action(&v, VICTIM_HOG);
+	ret = victim_stopped(&v);
+	expect(!ret, "cannot hold the OOM victim in exit: %s", strerror(-ret));
+	snprintf(who, sizeof(who), "unable to reap pid:%d ", v.pid);
+	expect(klog_wait("oom_reaper: ", who), "the OOM reaper never gave up");
+	expect(counters(&v, 0).accepted && counters(&v, 1).refused,
+	       "both notifiers have to be called");
+	victim_exits(&v);
+	victim_end(&v);
+}
+
+/* Callbacks of a non-blocking range run where DEBUG_ATOMIC_SLEEP sees them sleep */
+static void case_bracketed(const struct kit_case *self)
+{
+	struct victim_opts opts = { .vmas = 1 };
+	struct mn_kit_counters c;
+	struct victim v;
+
+	if (!(info.features & MN_KIT_HAS_ATOMIC_SLEEP)) {
+		skip("needs CONFIG_DEBUG_ATOMIC_SLEEP");
+		return;
+	}
+	if (self->kind == MN_KIT_INTERVAL_TWO_PASS &&
+	    !(info.features & MN_KIT_HAS_TWO_PASS)) {
+		skip("this kernel has no two-pass interval notifiers");
+		return;
+	}
+	if (!start(&v, &opts))
+		return;
+	add(&v, 0, self->kind, 0);
+	kill_and_reap(&v, 0);
+	c = counters(&v, 0);
+	expect(c.nonblock, "the callback was not called");
+	expect(!c.unbracketed, "%llu callbacks outside non_block_start()", c.unbracketed);
+	victim_end(&v);
+}
+
+static void case_undo_bracketed(const struct kit_case *self)
+{
+	unsigned int n = 3, i, refuser = slot_at(n, 1);
+	struct victim_opts opts = { .vmas = 1 };
+	unsigned long long ends = 0, unbracketed = 0;
+	struct mn_kit_counters c;
+	struct victim v;
+
+	(void)self;
+	if (!(info.features & MN_KIT_HAS_ATOMIC_SLEEP)) {
+		skip("needs CONFIG_DEBUG_ATOMIC_SLEEP");
+		return;
+	}
+	if (!start(&v, &opts))
+		return;
+	add_shuffled(&v, n, refuser);
+	refuse(&v, refuser, MN_KIT_ALWAYS);
+	kill_and_reap(&v, -EAGAIN);
+	for (i = 0; i < n; i++) {
+		c = counters(&v, i);
+		ends += c.ends;
+		unbracketed += c.unbracketed;
+	}
+	expect(ends, "nobody was ended");
+	expect(!unbracketed, "%llu of %llu ends outside non_block_start()", unbracketed,
+	       ends);
+	victim_end(&v);
+}
+
+/* A refused VMA costs no mmu_gather: the notifiers are asked before. */
+static void case_not_gathered(const struct kit_case *self)
+{
+	struct victim_opts opts = { .vmas = 1 };
+	struct mn_kit_counters c;
+	struct victim v;
+
+	(void)self;
+	if (!start(&v, &opts))
+		return;
+	add(&v, 0, MN_KIT_HLIST, MN_KIT_NO_END);
+	refuse(&v, 0, MN_KIT_ALWAYS);
+	kill_and_reap(&v, -EAGAIN);
+	c = counters(&v, 0);
+	expect(c.refused, "nothing was refused");
+	expect(!c.gathered, "%llu of %llu refused ranges had been gathered for",
+	       c.gathered, c.refused);
+	victim_end(&v);
+}
+
+/* The kit itself: a crashed user leaves nothing registered. */
+static void case_crash(const struct kit_case *self)
+{
+	struct mn_kit_wait alone = {
+		.what = MN_KIT_ALONE, .timeout_ms = PATIENCE_MS,
+	};
+	struct mn_kit_bind bind = { 0 };
+	int pipefd[2], kit;
+	unsigned int i;
+	pid_t pid;
+	char c;
+
+	(void)self;
+	expect(!ioctl(ctl, MN_KIT_WAIT, &alone), "another user of the kit, or one stuck");
+	if (!expect(!pipe(pipefd), "pipe: %s", strerror(errno)))
+		return;
+	pid = fork();
+	if (!pid) {
+		close(ctl);
+		kit = open("/dev/mn_kit", O_RDWR);
+		if (kit < 0 || ioctl(kit, MN_KIT_BIND, &bind))
+			_exit(1);
+		for (i = 0; i < 8; i++) {
+			struct mn_kit_add args = {
+				.slot = i, .kind = i % 3,
+				.length = i % 3 == MN_KIT_INTERVAL ? WHOLE_MM : 0,
+			};
+
+			if (ioctl(kit, MN_KIT_ADD, &args))
+				_exit(1);
+		}
+		if (write(pipefd[1], "", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(pipefd[1]);
+	expect(read(pipefd[0], &c, 1) == 1, "cannot register");
+	close(pipefd[0]);
+	expect(!ioctl(ctl, MN_KIT_INFO, &info) && info.sessions == 2,
+	       "%u sessions, not 2", info.sessions);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	expect(!ioctl(ctl, MN_KIT_WAIT, &alone), "the session outlives its user");
+}
+
+/* The kit itself: what it is given is checked. */
+static void case_bad_input(const struct kit_case *self)
+{
+	struct victim_opts opts = { .vmas = 1 };
+	unsigned int beyond = MN_KIT_SLOTS, unused = 7;
+	struct mn_kit_bind bind = { .flags = ~0u };
+	struct mn_kit_mark open_ended, control = { "a\nb" };
+	struct victim v;
+
+	(void)self;
+	memset(&open_ended, 'x', sizeof(open_ended));
+	if (!start(&v, &opts))
+		return;
+	add(&v, 0, MN_KIT_HLIST, 0);
+#define REJECTED(error, cmd, ...) do {						\
+	int ret = ioctl(v.kit, cmd, __VA_ARGS__);				\
+	expect(ret < 0 && errno == (error), #cmd " " #__VA_ARGS__		\
+	       ": %s, expected %s", ret < 0 ? strerror(errno) : "success",	\
+	       strerror(error));						\
+} while (0)
+	REJECTED(ENOTTY, _IO('n', 0x7f), 0);
+	REJECTED(ENOTTY, _IO('x', 0x01), 0);
+	REJECTED(ENOTTY, _IOC(_IOC_WRITE, 'n', 0x01, 4096), &bind);
+	REJECTED(EFAULT, MN_KIT_ADD, NULL);
+	REJECTED(EFAULT, MN_KIT_INFO, NULL);
+	REJECTED(EINVAL, MN_KIT_BIND, &bind);
+	bind.flags = 0;
+	REJECTED(EBUSY, MN_KIT_BIND, &bind);
+	REJECTED(EINVAL, MN_KIT_ADD, (&(struct mn_kit_add){ .slot = beyond }));
+	REJECTED(EINVAL, MN_KIT_ADD, (&(struct mn_kit_add){ .slot = 1, .kind = MN_KIT_KINDS }));
+	REJECTED(EINVAL, MN_KIT_ADD, (&(struct mn_kit_add){ .slot = 1, .flags = 4 }));
+	REJECTED(EINVAL, MN_KIT_ADD, (&(struct mn_kit_add){ .slot = 1, .reserved = 1 }));
+	REJECTED(EINVAL, MN_KIT_ADD, (&(struct mn_kit_add){ .slot = 1, .length = 1 }));
+	REJECTED(EINVAL, MN_KIT_ADD,
+		 (&(struct mn_kit_add){ .slot = 1, .kind = MN_KIT_INTERVAL }));
+	REJECTED(EOVERFLOW, MN_KIT_ADD,
+		 (&(struct mn_kit_add){ .slot = 1, .kind = MN_KIT_INTERVAL,
+					.start = 4096, .length = -1ull }));
+	REJECTED(EBUSY, MN_KIT_ADD, (&(struct mn_kit_add){ .slot = 0 }));
+	REJECTED(EINVAL, MN_KIT_SCRIPT, (&(struct mn_kit_script){ .slot = beyond }));
+	REJECTED(EINVAL, MN_KIT_SCRIPT, (&(struct mn_kit_script){ .nonblock_ret = 1 }));
+	REJECTED(EINVAL, MN_KIT_SCRIPT, (&(struct mn_kit_script){ .blockable_ret = -4096 }));
+	REJECTED(EINVAL, MN_KIT_SCRIPT, (&(struct mn_kit_script){ .hold = 3 }));
+	REJECTED(EINVAL, MN_KIT_SCRIPT,
+		 (&(struct mn_kit_script){ .hold = MN_KIT_HOLD_UNHASHED, .hold_slot = unused }));
+	REJECTED(EINVAL, MN_KIT_REMOVE, &beyond);
+	REJECTED(EBUSY, MN_KIT_REMOVE, &unused);
+	REJECTED(EINVAL, MN_KIT_READ, &beyond);
+	REJECTED(EINVAL, MN_KIT_COUNTERS, (&(struct mn_kit_counters){ .slot = beyond }));
+	REJECTED(EINVAL, MN_KIT_WAIT, (&(struct mn_kit_wait){ .what = MN_KIT_WHATS }));
+	REJECTED(EINVAL, MN_KIT_WAIT, (&(struct mn_kit_wait){ .timeout_ms = -1u }));
+	REJECTED(ETIMEDOUT, MN_KIT_WAIT, (&(struct mn_kit_wait){ .what = MN_KIT_REMOVED }));
+	REJECTED(EOPNOTSUPP, MN_KIT_STATE, (&(struct mn_kit_state){ 0 }));
+	REJECTED(EINVAL, MN_KIT_MARK, &open_ended);
+	REJECTED(EINVAL, MN_KIT_MARK, &control);
+#undef REJECTED
+	victim_end(&v);
+}
+
+#define AMONG(fn, prefix, danger, n)						\
+	{ prefix "_first_among_" #n, danger, fn, n, FIRST, 0 },		\
+	{ prefix "_middle_among_" #n, danger, fn, n, MIDDLE, 0 },		\
+	{ prefix "_last_among_" #n, danger, fn, n, LAST, 0 }
+
+static const struct kit_case cases[] = {
+	{ "kit_rejects_bad_input", SAFE, case_bad_input, 0, 0, 0 },
+	{ "kit_survives_a_crashed_user", SAFE, case_crash, 0, 0, 0 },
+	{ "all_accept", SAFE, case_all_accept, 8, 0, 0 },
+	{ "refuser_first_among_1", SAFE, case_refuser, 1, FIRST, 0 },
+	{ "refuser_last_among_1", SAFE, case_refuser, 1, LAST, 0 },
+	AMONG(case_refuser, "refuser", SAFE, 2),
+	AMONG(case_refuser, "refuser", SAFE, 8),
+	AMONG(case_refuser, "refuser", SAFE, 64),
+	{ "several_refusers_among_8", SAFE, case_several_refusers, 8, 0, 0 },
+	{ "end_only_gets_no_end_for_a_refused_range", SAFE, case_end_only, 0, 0, 0 },
+	{ "refused_then_reaped", SAFE, case_refused_then_reaped, 0, 0, 0 },
+	{ "interval_refuses_before_any_hlist_start", SAFE, case_interval_refuses,
+	  0, 0, MN_KIT_INTERVAL },
+	{ "refusal_leaves_nothing_outstanding", SAFE, case_nothing_outstanding, 0, 0, 0 },
+	{ "refusal_of_1000_vmas_logs_nothing", SAFE, case_silent_refusal, 0, 0, 0 },
+	{ "refused_range_is_not_gathered_for", SAFE, case_not_gathered, 0, 0, 0 },
+	{ "mprotect_is_ended", SAFE, case_protect, 0, 0, 0 },
+	{ "mprotect_at_zero_is_ended", SAFE, case_protect_zero, 0, 0, 0 },
+	{ "unregister_during_a_refusal", SAFE, case_removal, 0, 0, MN_KIT_HLIST },
+	{ "put_during_a_refusal", SAFE, case_removal, 0, 0, MN_KIT_HLIST_GET },
+	{ "refuser_unregistered_during_its_refusal", SAFE, case_refuser_removal,
+	  0, 0, MN_KIT_HLIST },
+	{ "refuser_put_during_its_refusal", SAFE, case_refuser_removal,
+	  0, 0, MN_KIT_HLIST_GET },
+	{ "register_and_unregister_during_refusals", SAFE, case_churn, 60, 0, MN_KIT_HLIST },
+	{ "get_and_put_during_refusals", SAFE, case_churn, 60, 0, MN_KIT_HLIST_GET },
+	{ "hlist_callbacks_are_bracketed", SAFE, case_bracketed, 0, 0, MN_KIT_HLIST },
+	{ "interval_callbacks_are_bracketed", SAFE, case_bracketed, 0, 0, MN_KIT_INTERVAL },
+	{ "two_pass_callbacks_are_bracketed", SAFE, case_bracketed,
+	  0, 0, MN_KIT_INTERVAL_TWO_PASS },
+	{ "ends_of_a_refused_range_are_bracketed", SAFE, case_undo_bracketed, 0, 0, 0 },
+	{ "oom_reaper_retries_after_refusals", SAFE, case_oom_retried, 0, 0, 0 },
+	{ "oom_reaper_gives_up_and_all_is_ended", SAFE, case_oom_given_up, 0, 0, 0 },
+	AMONG(case_refuser_with_end, "refuser_with_end", WARNS, 8),
+	{ "blockable_error_is_reported_once_and_ended_once", WARNS,
+	  case_blockable_error, 0, 0, 0 },
+	{ "interval_blockable_error_is_reported_once_by_name", WARNS,
+	  case_interval_blockable_error, 0, 0, 0 },
+	{ "wrong_refusal_code_is_reported_once_by_name", WARNS,
+	  case_wrong_refusal, 0, 0, 0 },
+	{ "two_pass_is_finished_when_another_refuses", HANGS, case_two_pass, 0, 0, 0 },
+	{ "read_begin_returns_after_a_refusal", HANGS, case_read_begin_returns, 0, 0, 0 },
+	{ "interval_remove_returns_after_a_refusal", HANGS, case_remove_returns, 0, 0, 0 },
+	{ "deferred_insert_and_remove_after_a_refusal", HANGS, case_deferred, 0, 0, 0 },
+	{ "victim_exits_after_a_refusal", HANGS, case_victim_exits, 0, 0, 0 },
+	{ "oom_victim_exits_after_refusals", HANGS, case_oom_victim_exits, 0, 0, 0 },
+};
+
+static void mark(const char *what, const char *name)
+{
+	struct mn_kit_mark m = { 0 };
+
+	snprintf(m.text, sizeof(m.text), "%s %s", what, name);
+	ioctl(ctl, MN_KIT_MARK, &m);
+}
+
+/* Returns whether the case did not fail. */
+static bool run_case(const struct kit_case *c, unsigned int number)
+{
+	struct mn_kit_wait alone = {
+		.what = MN_KIT_ALONE, .timeout_ms = PATIENCE_MS,
+	};
+
+	result = PASSED;
+	klog.named = 0;
+	klog.lost = false;
+	klog.fd = klog_open();
+	expect(klog.fd >= 0, "/dev/kmsg: %s", strerror(-klog.fd));
+	mark("case", c->name);
+	if (result == PASSED)
+		c->run(c);
+	/* Every session must be gone, unless one is known never to go */
+	if (!stuck && ioctl(ctl, MN_KIT_WAIT, &alone)) {
+		expect(false, "the subscriptions cannot be removed");
+		stuck = true;
+	}
+	mark("end", c->name);
+	if (klog.fd >= 0)
+		close(klog.fd);
+
+	printf("%sok %u %s%s%s\n", result == FAILED ? "not " : "", number, c->name,
+	       result == SKIPPED ? " # SKIP " : result == FAILED ? " # " : "",
+	       result == PASSED ? "" : reason);
+	return result != FAILED;
+}
+
+static int usage(FILE *out)
+{
+	fprintf(out,
+		"usage: mn-kit [--all] [--case NAME]... [--list]\n"
+		"  without --all only cases that neither hang an affected kernel\n"
+		"  nor make it print a warning; with it in a throwaway guest only\n");
+	return out == stdout ? 0 : 2;
+}
+
+/* How much a kernel is affected, in one line; the worst that was seen counts. */
+static const char *verdict(unsigned int failed, bool hang)
+{
+	if (hang)
+		return "affected: a refused reap leaves a range open for ever; with an interval notifier on it the process can never exit";
+	if (failed)
+		return "affected, but not by the hang: see the cases that failed";
+	return "not affected as far as was tested";
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int i, n = 0, failed = 0, number = 0;
+	bool selected[ARRAY_SIZE(cases)] = { false };
+	enum danger limit = SAFE;
+	bool named = false, hang = false;
+	int a;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (a = 1; a < argc; a++) {
+		if (!strcmp(argv[a], "--help"))
+			return usage(stdout);
+		if (!strcmp(argv[a], "--all")) {
+			limit = HANGS;
+		} else if (!strcmp(argv[a], "--list")) {
+			for (i = 0; i < ARRAY_SIZE(cases); i++)
+				printf("%s %s\n", cases[i].name,
+				       cases[i].danger == SAFE ? "safe" :
+				       cases[i].danger == WARNS ? "warns" : "hangs");
+			return 0;
+		} else if (!strcmp(argv[a], "--case") && a + 1 < argc) {
+			named = true;
+			a++;
+			for (i = 0; i < ARRAY_SIZE(cases); i++)
+				if (!strcmp(argv[a], cases[i].name))
+					break;
+			if (i == ARRAY_SIZE(cases)) {
+				fprintf(stderr, "mn-kit: no case %s, see --list\n", argv[a]);
+				return 2;
+			}
+			selected[i] = true;
+		} else {
+			return usage(stderr);
+		}
+	}
+
+	ctl = open("/dev/mn_kit", O_RDWR | O_CLOEXEC);
+	if (ctl < 0) {
+		fprintf(stderr, "mn-kit: /dev/mn_kit: %s (load mn_kit.ko, be root)\n",
+			strerror(errno));
+		return 3;
+	}
+	if (ioctl(ctl, MN_KIT_INFO, &info) || info.version != MN_KIT_VERSION) {
+		fprintf(stderr, "mn-kit: the module is not of this version, reload it\n");
+		return 3;
+	}
+	signal(SIGPIPE, SIG_IGN);
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		if (named && selected[i] && cases[i].danger > limit) {
+			fprintf(stderr, "mn-kit: %s needs --all\n", cases[i].name);
+			return 2;
+		}
+		selected[i] = (!named || selected[i]) && cases[i].danger <= limit;
+		n += selected[i];
+	}
+
+	printf("KTAP version 1\n1..%u\n", n);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		if (!selected[i] || run_case(&cases[i], ++number))
+			continue;
+		failed++;
+		hang |= stuck || cases[i].run == case_nothing_outstanding;
+	}
+	printf("# this kernel is %s\n", verdict(failed, hang));
+	return failed ? 1 : 0;
+}
