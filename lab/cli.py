@@ -9,20 +9,20 @@ import unittest
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import host, lint, results, station
+from lab import host, job, lint, results, station
 from lab.data import Base, read_bases, read_cases
 from lab.errors import MEANING, LabError, Status, exit_table
-from lab.job import ROOT, Job, Tally, problems, revert, run
+from lab.job import Job, Tally, problems, revert, run
 
 
 def run_lint(bases: dict[str, Base], build: Path, tally: Tally) -> None:
     """Run every check; print the findings of those that fail."""
     host.need({**host.BUILD, **host.LINT}, build / "host.log")
     newest = max(bases.values(), key=lambda base: [int(part) for part in base.name.split("-")[0].split(".")])
-    job = Job(newest, build)
-    with station.lock(job.place):
-        job.source()
-    for name, check in lint.checks(ROOT, bases, (job.place / "stock/src").absolute()):
+    kernel = Job(newest, build)
+    with station.lock(kernel.place):
+        kernel.source()
+    for name, check in lint.checks(job.ROOT, bases, (kernel.place / "stock/src").absolute()):
         found = check()
         print(f"  {'ok' if not found else 'not ok'} {name}")
         for line in found:
@@ -35,8 +35,8 @@ def run_lint(bases: dict[str, Base], build: Path, tally: Tally) -> None:
 
 def run_unit(tally: Tally) -> None:
     """Run the lab's own tests."""
-    suite = unittest.defaultTestLoader.discover(str(ROOT / "tests"), top_level_dir=str(ROOT))
-    outcome = unittest.TextTestRunner(stream=sys.stdout).run(suite)
+    suite = unittest.defaultTestLoader.discover(str(job.ROOT / "tests"), top_level_dir=str(job.ROOT))
+    outcome = unittest.TextTestRunner(stream=sys.stdout, buffer=True).run(suite)
     bad = len(outcome.failures) + len(outcome.errors)
     tally.skipped += len(outcome.skipped)
     tally.passed += max(0, outcome.testsRun - bad - len(outcome.skipped))
@@ -84,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
     """Give the command line."""
     top = argparse.ArgumentParser(prog="python3 -m lab", epilog=f"exit statuses:\n{exit_table()}",
                                   formatter_class=argparse.RawDescriptionHelpFormatter)
-    top.add_argument("--build", type=Path, default=ROOT / "build", help="where everything is written (build/)")
+    top.add_argument("--build", type=Path, default=job.ROOT / "build", help="where everything is written (build/)")
     verbs = top.add_subparsers(dest="verb", required=True)
     for name, text in (
         ("run", "kit on stock and patched kernel, before/after table"),
@@ -103,7 +103,7 @@ def parser() -> argparse.ArgumentParser:
         if name == "revert":
             verb.add_argument("--patch", default="", help="only this slug")
         if name == "judge":
-            verb.add_argument("--cases", type=Path, default=ROOT / "kit/cases")
+            verb.add_argument("--cases", type=Path, default=job.ROOT / "kit/cases")
             verb.add_argument("--flavour", default=results.PATCHED, help="stock, patched, or the slug the kernel lacks")
             verb.add_argument("results", type=Path)
             verb.add_argument("console", type=Path)
@@ -116,7 +116,7 @@ def dispatch(options: argparse.Namespace) -> Status:
     if options.verb == "judge":
         judge(options, tally)
         return tally.status
-    bases = read_bases(ROOT / "series/bases")
+    bases = read_bases(job.ROOT / "series/bases")
     if options.verb == "run":
         run(make_job(options, bases, tally))
     elif options.verb == "revert":

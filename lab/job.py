@@ -133,7 +133,7 @@ def run(job: Job) -> None:
         station.write_atomic(outputs[1], report.as_ktap(verdicts))
     print("\n" + report.before_after(
         f"base {job.base.name}: the kit before and after the series ({len(job.patches)} patches)",
-        job.cases, verdicts[results.STOCK], verdicts[results.PATCHED],
+        [slug(path.name) for path in job.patches], job.cases, verdicts[results.STOCK], verdicts[results.PATCHED],
     ))
     for flavour, verdict in verdicts.items():
         job.tally.verdict(verdict)

@@ -41,7 +41,7 @@ def files(root: Path) -> Iterator[Path]:
 
 def scripts(root: Path) -> list[Path]:
     """Give the shell scripts, known by their first line."""
-    return [path for path in files(root) if re.match(rb"#!.*\b(ba|da)?sh\b", path.open("rb").readline())]
+    return [path for path in files(root) if re.match(rb"#!.*\b(ba|da)?sh\b", path.read_bytes())]
 
 
 def strangers(root: Path) -> list[str]:

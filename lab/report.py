@@ -2,19 +2,12 @@
 """What a run leaves for people (a table) and for machines (report.json, report.ktap)."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 
 from lab.data import Case
 from lab.results import Verdict
 
-NAMED = 14  # failures named in the table; all are in report.json
 COUNTED = ("pass", "fail", "skip")
-
-
-def group(name: str) -> str:
-    """Give the group of a case: its name up to the first - _ or /."""
-    return re.split(r"[-_/]", name, maxsplit=1)[0]
 
 
 def columns(table: Sequence[Sequence[str]]) -> list[str]:
@@ -33,25 +26,32 @@ def count(verdict: Verdict, names: Sequence[str]) -> list[str]:
     return [str(found.count(word) or ".") for word in COUNTED]
 
 
-def before_after(title: str, cases: Mapping[str, Case], stock: Verdict, patched: Verdict) -> str:
-    """Give the before/after table: counts by group, then what fails on stock by name."""
-    groups = sorted({group(name) for name in cases})
-    if len(groups) > 6:
-        groups = []
-    table = [["", "stock", "", "", "  patched", "", ""], ["cases", *COUNTED, *COUNTED]]
-    for each in groups:
-        names = [name for name in cases if group(name) == each]
-        table.append([each, *count(stock, names), *count(patched, names)])
-    table.append(["all", *count(stock, list(cases)), *count(patched, list(cases))])
-    lines = [title, *(f"  {line}" for line in columns(table))]
-    failed = stock.failed()
-    cured = [name for name in failed if patched.outcomes.get(name) == "pass"]
-    lines.append(f"  {len(failed)} fail on stock, {len(cured)} of them pass with the series:")
-    width = max((len(name) for name in failed), default=0)
-    for name in failed[:NAMED]:
-        lines.append(f"    {name.ljust(width)}  {stock.reasons.get(name, '')[:110 - width]}".rstrip())
-    if len(failed) > NAMED:
-        lines.append(f"    and {len(failed) - NAMED} more, see report.json")
+def example(stock: Verdict, names: Sequence[str]) -> str:
+    """Name one of the cases that fail on stock, best one in which the kernel complained, and count the rest."""
+    failed = [name for name in names if stock.outcomes.get(name) == "fail"]
+    if not failed:
+        return ""
+    complained = {splat.case for splat in stock.splats}
+    chosen = next((name for name in failed if name in complained), failed[0])
+    more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+    return f"    {chosen}: {stock.reasons.get(chosen, '')}{more}"
+
+
+def before_after(title: str, patches: Sequence[str], cases: Mapping[str, Case], stock: Verdict, patched: Verdict) -> str:
+    """Give the before/after table: a row for each patch's cases with one that fails on stock, two lines a patch."""
+    groups = {slug: [name for name, case in cases.items() if case.cures[:1] == (slug,)] for slug in patches}
+    groups["(needs no patch)"] = [name for name, case in cases.items() if case.cures[:1] not in [(slug,) for slug in patches]]
+    groups["all cases"] = list(cases)
+    rows = [[group, *count(stock, names), "|", *count(patched, names)] for group, names in groups.items()]
+    header, *body = columns([["cases that need the patch", *COUNTED, "|", *COUNTED], *rows])
+    before = len(header) - len(header.split("|")[1]) - 1
+    lines = [title, "  " + "stock".rjust(before - 2) + "   patched".rjust(len(header) - before + 1), f"  {header}"]
+    for (group, names), line in zip(groups.items(), body, strict=True):
+        found = example(stock, names) if group in patches else ""
+        lines += [f"  {line}", *([found] if found else [])]
+    late = [splat.line for splat in stock.splats]
+    if late:
+        lines.append(f"  the stock kernel complains {len(late)} times, first: {late[0]}")
     return "\n".join(lines)
 
 

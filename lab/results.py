@@ -89,6 +89,8 @@ def parse_results(text: str, verdict: Verdict, cases: Mapping[str, Case]) -> str
     lines = [line.rstrip("\r") for line in text.split("\n")]
     if not text.strip():
         return "the guest wrote no results"
+    if lines.pop():
+        return f"the results are cut: they end in {text[-60:]!r}"
     planned = None
     for line in lines:
         plan, result = re.match(r"1\.\.(\d+)$", line), RESULT.match(line)
@@ -111,10 +113,9 @@ def parse_results(text: str, verdict: Verdict, cases: Mapping[str, Case]) -> str
             verdict.reasons[name] = skip[1] if skip else directive
         elif line.startswith("lab: "):
             break
-    ending = lines[-2] if len(lines) > 1 and not lines[-1] else ""
-    exited = re.match(r"lab: kit exited (\d+)$", ending)
+    exited = re.match(r"lab: kit exited (\d+)$", lines[-1])
     if not exited:
-        return ending if ending.startswith("lab: ") else f"the results are cut: they end in {lines[-1] or ending!r}"
+        return lines[-1] if lines[-1].startswith("lab: ") else f"the results are cut: they end in {lines[-1]!r}"
     if planned is None:
         return "the results hold no plan (1..N)"
     if planned != len(verdict.outcomes):

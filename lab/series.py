@@ -50,9 +50,9 @@ def check(folder: Path) -> list[Path]:
 
 def copy_tree(shell: Shell, source: Path, target: Path) -> None:
     """Make target a tree of hard links to source's files, with its own copy of objects and git data."""
-    station.need_space(target.parent)
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
+    station.need_space(target)
     own = [path for path in (source / "O", source / ".git") if path.exists()]
     linked = sorted(path for path in source.iterdir() if path not in own)
     progress = Progress(f"copy {source.parent.name} tree", lambda: "")

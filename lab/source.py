@@ -139,11 +139,11 @@ def unpack_deb(shell: Shell, deb: Path, package: str, target: Path) -> None:
 
 def unpack(shell: Shell, producer: str, target: Path, *options: str) -> None:
     """Unpack what a shell pipeline writes (a tar stream) into target, whole or not at all."""
-    station.need_space(target.parent)
     temporary = target.with_name(f".{target.name}.tmp")
     for folder in (temporary, target):
         shutil.rmtree(folder, ignore_errors=True)
     temporary.mkdir(parents=True)
+    station.need_space(temporary)
     consumer = shlex.join(["tar", "-x", "-C", str(temporary.absolute()), NEVER_BUILT, *options])
     progress = Progress("unpack", lambda: "")
     shell.run(["bash", "-c", f"set -o pipefail; {producer} | {consumer}"], Status.NO_SOURCE, progress=progress)

@@ -10,7 +10,8 @@ from lab.proc import Progress, Shell
 
 SECONDS = 300.0  # a guest that takes longer hangs
 KVM_SECONDS = 10.0  # a kernel without a root that takes longer under KVM hangs
-APPEND = "console=ttyS0 ignore_loglevel reboot=t panic=-1"
+# printk.devkmsg=on: the kit marks its cases in the log, none of these lines may be dropped.
+APPEND = "console=ttyS0 ignore_loglevel printk.devkmsg=on reboot=t panic=-1"
 INIT = Path(__file__).with_name("guest-init.c")
 CONTENTS = """\
 dir /dev 755 0 0
@@ -40,9 +41,12 @@ def initrd(place: Path, src: Path, identity: str) -> None:
 
 
 def qemu(accelerator: str, kernel: str) -> list[str]:
-    """Give the QEMU command of a guest without disk, network or ACPI, up to its initrd."""
+    """Give the QEMU command of a guest without disk, network or ACPI, up to its initrd.
+
+    Two sockets: without ACPI the kernel counts CPUs by the MP table.
+    """
     return [
-        "qemu-system-x86_64", "-machine", "pc", "-cpu", "max", "-smp", "2", "-m", "512", "-accel", accelerator,
+        "qemu-system-x86_64", "-machine", "pc", "-cpu", "max", "-smp", "2,sockets=2", "-m", "512", "-accel", accelerator,
         "-nodefaults", "-display", "none", "-no-reboot", "-kernel", kernel,
     ]
 

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A lab without kernels: `python3 -m tests.fake_lab ROOT ARGS...` runs the command line in a made-up repository.
+
+QEMU is a script that copies golden logs, or sleeps for ever when ROOT/hang exists.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from lab import cli, host, job, vm
+
+GOLDEN = Path(__file__).parent / "golden"
+PATCH = "0001-exact-pairs.patch"
+QEMU = """\
+#!/bin/sh
+echo $$ > {root}/pid.tmp && mv {root}/pid.tmp {root}/pid
+[ ! -e {root}/hang ] || exec sleep 1000
+flavour=$(basename "$PWD")
+cp {golden}/$flavour.results results.log
+cp {golden}/$flavour.console console.log
+"""
+
+
+def make_root(root: Path) -> None:
+    """Lay out a repository with one base, one patch, the golden cases and a fake QEMU."""
+    for folder in ("series/6.12", "kit", "bin"):
+        (root / folder).mkdir(parents=True)
+    (root / "series/bases").write_text("6.12 linux-source-6.12 6.12.117-1 - a kernel\n")
+    (root / "series/6.12/series").write_text(f"{PATCH}\n")
+    (root / "series/6.12" / PATCH).write_text("--- a/mm/x.c\n+++ b/mm/x.c\n")
+    (root / "kit/cases").write_text((GOLDEN / "cases").read_text())
+    qemu = root / "bin/qemu-system-x86_64"
+    qemu.write_text(QEMU.format(root=root, golden=GOLDEN))
+    qemu.chmod(0o755)
+
+
+def main(root: Path, argv: list[str]) -> int:
+    """Run the command line with the stations before the guest left out."""
+    os.environ["PATH"] = f"{root / 'bin'}:{os.environ['PATH']}"
+    job.ROOT = root
+    setattr(vm, "accelerator", lambda place, kernel: "tcg")
+    setattr(host, "need", lambda tools, log: None)
+    setattr(job.Job, "patched", lambda self: "a kernel")
+    return cli.main(["--build", str(root / "build"), *argv])
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))

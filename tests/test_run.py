@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command line as a whole, with a QEMU that is a script."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+from lab.errors import Status
+from lab.station import lock
+from tests.fake_lab import make_root
+
+REPO = Path(__file__).resolve().parent.parent
+
+
+class FakeLab(unittest.TestCase):
+    """A made-up repository for each test."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+        make_root(self.root)
+        self.place = self.root / "build/6.12"
+
+    def start(self, *argv: str) -> "subprocess.Popen[str]":
+        """Start the lab."""
+        command = [sys.executable, "-B", "-m", "tests.fake_lab", str(self.root), *argv]
+        return subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def lab(self, *argv: str) -> tuple[int, list[str]]:
+        """Run the lab; give its status and its output lines."""
+        with self.start(*argv) as process:
+            output = process.communicate()[0]
+        return process.returncode, output.splitlines()
+
+    def reports(self) -> list[str]:
+        """Give the names of reports, finished or not."""
+        return sorted(path.name for path in self.place.glob("*report*")) + sorted(path.name for path in self.place.glob(".*report*"))
+
+
+class Run(FakeLab):
+    """From the guest on."""
+
+    def test_as_expected(self) -> None:
+        status, output = self.lab("run")
+        self.assertEqual((status, output[-1]), (0, "lab: everything as expected"))
+        self.assertLessEqual(len(output), 25)
+        data = json.loads((self.place / "report.json").read_text())
+        self.assertEqual(data["flavours"]["stock"]["cases"]["refuser_first_among_1"]["result"], "fail")
+        self.assertEqual(data["flavours"]["patched"]["status"], 0)
+        ktap = (self.place / "report.ktap").read_text().splitlines()
+        self.assertEqual(ktap[:2], ["KTAP version 1", "1..2"])
+        self.assertEqual([line for line in ktap if not line.startswith((" ", "#"))][2:], ["ok 1 stock", "ok 2 patched"])
+
+    def test_commands_are_kept(self) -> None:
+        self.lab("run")
+        self.assertIn("qemu-system-x86_64 -machine pc", (self.place / "stock/commands.txt").read_text())
+
+    def test_guest_is_always_run_anew(self) -> None:
+        self.lab("run")
+        (self.root / "bin/qemu-system-x86_64").write_text("#!/bin/sh\n: > console.log; : > results.log\n")
+        self.assertEqual(self.lab("run")[0], Status.NO_RESULT)
+
+    def test_qemu_that_fails(self) -> None:
+        (self.root / "bin/qemu-system-x86_64").write_text("#!/bin/sh\necho no such machine >&2; exit 1\n")
+        status, output = self.lab("run")
+        self.assertEqual(status, Status.GUEST)
+        self.assertIn("no such machine", output)
+        self.assertEqual(self.reports(), [])
+
+    def test_unknown_base(self) -> None:
+        status, output = self.lab("run", "--base", "9.9")
+        self.assertEqual((status, output[-1]), (Status.USAGE, "lab: BASE is one of: 6.12"))
+
+    def test_unknown_patch(self) -> None:
+        status, output = self.lab("revert", "--patch", "nothing")
+        self.assertEqual((status, output[-1]), (Status.USAGE, "lab: PATCH is one of: exact-pairs"))
+
+    def test_series_that_differs_from_its_folder(self) -> None:
+        (self.root / "series/6.12/0002-more.patch").touch()
+        status, output = self.lab("run")
+        self.assertEqual(status, Status.NOT_APPLIED)
+        self.assertIn("echo 0002-more.patch >> ", output[-1])
+        self.assertFalse(self.place.exists())
+
+    def test_second_run_touches_nothing(self) -> None:
+        with lock(self.place):
+            before = sorted(self.root.rglob("*"))
+            status, output = self.lab("run")
+            self.assertEqual(status, Status.LOCKED)
+            self.assertIn(f"process {os.getpid()}", output[-2])
+            self.assertEqual(sorted(self.root.rglob("*")), before)
+
+    def test_judge_again(self) -> None:
+        self.lab("run")
+        logs = [str(self.place / "stock" / name) for name in ("results.log", "console.log")]
+        self.assertEqual(self.lab("judge", "--flavour", "stock", *logs)[0], Status.OK)
+        self.assertEqual(self.lab("judge", "--flavour", "patched", *logs)[0], Status.GUEST)
+
+
+class Interrupted(FakeLab):
+    """No child and no report outlives the lab."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        (self.root / "hang").touch()
+
+    def end(self, number: signal.Signals) -> tuple[int, str]:
+        """Start a lab whose guest hangs, send it a signal; give its status and output when the guest is gone."""
+        with self.start("run") as process:
+            wait_for(lambda: (self.root / "pid").exists())
+            guest = int((self.root / "pid").read_text())
+            process.send_signal(number)
+            output = process.communicate()[0]
+        wait_for(lambda: not alive(guest))
+        self.assertEqual(self.reports(), [])
+        return process.returncode, output
+
+    def test_signals(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(signal=number.name):
+                (self.root / "pid").unlink(missing_ok=True)
+                status, output = self.end(number)
+                self.assertEqual(status, Status.INTERRUPTED)
+                self.assertIn("run the same command again", output.splitlines()[-1])
+
+    def test_sigkill(self) -> None:
+        self.assertEqual(self.end(signal.SIGKILL)[0], -signal.SIGKILL)
+
+    def test_lock_is_free_afterwards(self) -> None:
+        self.end(signal.SIGKILL)
+        (self.root / "hang").unlink()
+        self.assertEqual(self.lab("run")[0], Status.OK)
+
+
+def alive(pid: int) -> bool:
+    """Say whether a process runs (a zombie does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_for(condition: object) -> None:
+    """Wait until a condition holds, a minute at most."""
+    assert callable(condition)
+    for _ in range(6000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("what was waited for did not happen")
