@@ -38,7 +38,7 @@ MEANING = {
 
 ADVICE = {
     Status.OK: "nothing to do",
-    Status.TEST_FAILED: "look the named cases up in results.log, and at the same moment in console.log",
+    Status.TEST_FAILED: "mend what is named above; of a case, results.log has the reason and console.log the kernel's side",
     Status.USAGE: "correct the line named above; `make help` lists what can be asked",
     Status.NO_SOURCE: "run `apt-get update` as root, or name a kernel tree with TREE=DIR",
     Status.NOT_APPLIED: "refresh the named patch against this tree (series/README.md), or choose another BASE",

@@ -19,8 +19,6 @@
 #define MAX_ARGS 32
 
 static char cmdline[4096];
-static char program[] = "/kit/mn-kit";
-static char every_case[] = "--all";
 
 static void setting(const char *path, const char *value)
 {
@@ -60,26 +58,25 @@ static void arguments(char **argv)
 	int argc = 0, fd = open("/proc/cmdline", O_RDONLY);
 	char *word;
 
-	argv[argc++] = program;
+	argv[argc++] = "/kit/mn-kit";
 	if (fd >= 0 && read(fd, cmdline, sizeof(cmdline) - 1) > 0) {
 		word = strstr(cmdline, "kit.args=");
 		if (word) {
 			word += strlen("kit.args=");
-			word[strcspn(word, " \n")] = '\0';
+			word[strcspn(word, "\n ")] = '\0';
 			for (word = strtok(word, ","); word && argc < MAX_ARGS;
 			     word = strtok(NULL, ","))
 				argv[argc++] = word;
 		}
 	}
 	if (argc == 1)
-		argv[argc++] = every_case;
+		argv[argc++] = "--all";
 	argv[argc] = NULL;
 }
 
 static void run_kit(int out)
 {
 	char *argv[MAX_ARGS + 1];
-	char *envp[] = { NULL };
 	int status = 0;
 	pid_t pid;
 
@@ -88,7 +85,7 @@ static void run_kit(int out)
 	if (pid == 0) {
 		dup2(out, STDOUT_FILENO);
 		dup2(out, STDERR_FILENO);
-		execve(program, argv, envp);
+		execv(argv[0], argv);
 		_exit(127);
 	}
 	/* Orphans of the kit are init's children too: wait for the kit itself. */

@@ -11,10 +11,11 @@ from lab.errors import LabError, Status
 from lab.proc import Progress, Shell, ask
 
 STEP = re.compile(rb"^  (?:HOST)?(?:CC|AS|LD|AR)\s", re.MULTILINE)
+NO_GIT = "/nonexistent"  # as GIT_DIR: no repository is looked for
 # The same bytes on every machine, and no version taken from a git repository around the tree.
 ENV = {
     "KBUILD_BUILD_TIMESTAMP": "1970-01-01", "KBUILD_BUILD_USER": "lab", "KBUILD_BUILD_HOST": "lab",
-    "GIT_DIR": "/dev/null",
+    "GIT_DIR": NO_GIT,
 }
 
 

@@ -11,7 +11,7 @@ import time
 import unittest
 from pathlib import Path
 
-from lab.errors import Status
+from lab.errors import MEANING, Status
 from lab.station import lock
 from tests.fake_lab import make_root
 
@@ -102,6 +102,15 @@ class Run(FakeLab):
         logs = [str(self.place / "stock" / name) for name in ("results.log", "console.log")]
         self.assertEqual(self.lab("judge", "--flavour", "stock", *logs)[0], Status.OK)
         self.assertEqual(self.lab("judge", "--flavour", "patched", *logs)[0], Status.GUEST)
+
+
+class Documented(unittest.TestCase):
+    """lab/README.md against the code."""
+
+    def test_exit_statuses(self) -> None:
+        readme = (REPO / "lab/README.md").read_text()
+        for status, meaning in MEANING.items():
+            self.assertIn(f"| {status.value} | {meaning} |\n", readme)
 
 
 class Interrupted(FakeLab):

@@ -366,7 +366,7 @@ class Lint(Scratch):
 
     def test_strange_hosts_and_machine_paths(self) -> None:
         self.write("good.md", "see https://lore.kernel.org/r/x and a/home/page\n")
-        self.write("bad.md", "http" + "://mirror.example.net/x\nin /ho" + "me/me/linux\n")
+        self.write("bad.md", "http" + "://mirror.example.net/x\n" + "/ho" + "me/me/linux\n")
         self.assertEqual([finding.split(":")[:2] for finding in lint.strangers(self.folder)], [["bad.md", "1"], ["bad.md", "2"]])
 
     def test_sign_off(self) -> None:
