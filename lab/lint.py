@@ -83,8 +83,8 @@ def unproven(root: Path, bases: dict[str, Base]) -> list[str]:
 
 def checks(root: Path, bases: dict[str, Base], kernel: Path) -> list[Check]:
     """Give all checks by name; `kernel` is the tree whose checkpatch.pl judges."""
-    checkpatch: list[str | Path] = ["perl", kernel / "scripts/checkpatch.pl", f"--root={kernel}", "--strict", "--no-summary", "--terse",
-                  "--show-types", "--no-signoff"]
+    checkpatch: list[str | Path] = ["perl", kernel / "scripts/checkpatch.pl", f"--root={kernel}", "--strict",
+                                    "--no-summary", "--terse", "--show-types", "--no-signoff"]
 
     def ignore(types: dict[str, str]) -> str:
         return f"--ignore={','.join(types)}"

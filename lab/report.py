@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from lab.data import Case
-from lab.results import Verdict
+from lab.results import LATE, Verdict
 
 COUNTED = ("pass", "fail", "skip")
 
@@ -49,9 +49,10 @@ def before_after(title: str, patches: Sequence[str], cases: Mapping[str, Case], 
     for (group, names), line in zip(groups.items(), body, strict=True):
         found = example(stock, names) if group in patches else ""
         lines += [f"  {line}", *([found] if found else [])]
-    late = [splat.line for splat in stock.splats]
-    if late:
-        lines.append(f"  the stock kernel complains {len(late)} times, first: {late[0]}")
+    if stock.splats:
+        hung = [splat.line for splat in stock.splats if LATE.search(splat.line)]
+        lines.append(f"  the stock kernel complains {len(stock.splats)} times, {len(hung)} times of a hung task")
+        lines += [f"    {line}" for line in hung[:1]]
     return "\n".join(lines)
 
 

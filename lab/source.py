@@ -44,7 +44,7 @@ class Apt:
             (state / folder).mkdir(parents=True, exist_ok=True)
         station.write_atomic(state / "sources.list", f"deb [signed-by={KEYRING}] {mirrors[0]} {suite} main\n")
         settings = {
-            "Dir::State": state, "Dir::State::lists": state / "lists", "Dir::State::status": "/var/lib/dpkg/status",
+            "Dir::State": state, "Dir::State::lists": state / "lists", "Dir::State::status": "/dev/null",
             "Dir::Cache": state / "cache", "Dir::Etc::SourceList": state / "sources.list",
             "Dir::Etc::SourceParts": "/dev/null", "APT::Sandbox::User": "",
         }
@@ -109,8 +109,8 @@ def from_debian(base: Base, cache: Path, place: Path) -> str:
         if not cached:
             try:
                 apt.download(shell, base.package, version)
-            except LabError:
-                if not apt.update(shell):
+            except LabError as error:  # package lists may be older than the archive
+                if error.status != Status.NO_SOURCE or not apt.update(shell):
                     raise
                 apt.download(shell, base.package, version)
         try:

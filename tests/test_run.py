@@ -41,7 +41,7 @@ class FakeLab(unittest.TestCase):
 
     def reports(self) -> list[str]:
         """Give the names of reports, finished or not."""
-        return sorted(path.name for path in self.place.glob("*report*")) + sorted(path.name for path in self.place.glob(".*report*"))
+        return [name for name in os.listdir(self.place) if "report" in name]
 
 
 class Run(FakeLab):
