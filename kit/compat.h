@@ -23,7 +23,7 @@
 struct mn_kit_subscriptions {
 	struct hlist_head list;
 	bool has_itree;
-	spinlock_t lock;
+	spinlock_t lock;		/* for all below */
 	unsigned long invalidate_seq;
 	unsigned long active_invalidate_ranges;
 	struct rb_root_cached itree;

@@ -30,7 +30,7 @@
 #include "mn_kit.h"
 
 /* How long a held callback spins for its condition before it gives up */
-#define MN_KIT_HOLD_LIMIT	(20 * HZ)
+#define MN_KIT_HOLD_LIMIT	(5 * HZ)
 
 enum mn_kit_slot_state {
 	SLOT_EMPTY,
@@ -48,7 +48,6 @@ struct mn_kit_slot {
 		struct mmu_notifier mn;
 		struct mmu_interval_notifier in;
 	};
-	struct mmu_notifier *hlist;	/* &mn if this is an hlist notifier */
 	struct mmu_notifier_ops ops;
 	spinlock_t seq_lock;		/* the "user_lock" of an interval notifier */
 	struct completion freed;	/* ops.free_notifier() has run */
@@ -60,8 +59,9 @@ struct mn_kit_slot {
 	int nonblock_ret;
 	int blockable_ret;
 	atomic_t times;			/* refusals left, negative: no limit */
-	int hold;
-	struct mn_kit_slot *hold_slot;
+	u32 hold;
+	struct mn_kit_slot *hold_slots[MN_KIT_HOLD_SLOTS];
+	u32 hold_count;
 	bool holding;
 
 	atomic64_t blockable, nonblock, accepted, refused, ends, finishes;
@@ -71,7 +71,7 @@ struct mn_kit_slot {
 
 struct mn_kit_session {
 	struct kref ref;
-	struct mutex lock;
+	struct mutex lock;		/* all but what callbacks use */
 	struct mm_struct *mm;		/* mmgrab() held once bound */
 	u32 flags;
 	bool peek;			/* the layout in compat.h fits */
@@ -112,12 +112,23 @@ static void mn_kit_session_put(struct mn_kit_session *session)
  * Callbacks
  */
 
+/* Are the hlist notifiers that a refusal is held for off the list? */
+static bool mn_kit_unhashed(struct mn_kit_slot *slot)
+{
+	u32 i;
+
+	for (i = 0; i < slot->hold_count; i++)
+		if (!hlist_unhashed_lockless(&slot->hold_slots[i]->mn.hlist))
+			return false;
+	return true;
+}
+
 /* Spin where a callback may not sleep, until the script's condition holds. */
 static void mn_kit_hold(struct mn_kit_slot *slot)
 {
 	struct mn_kit_session *session = slot->session;
 	unsigned long limit = jiffies + MN_KIT_HOLD_LIMIT;
-	int hold = xchg(&slot->hold, MN_KIT_HOLD_NONE);
+	u32 hold = xchg(&slot->hold, MN_KIT_HOLD_NONE);
 
 	if (hold == MN_KIT_HOLD_NONE)
 		return;
@@ -125,8 +136,9 @@ static void mn_kit_hold(struct mn_kit_slot *slot)
 	WRITE_ONCE(slot->holding, true);
 	wake_up_all(&session->wq);
 	while (hold == MN_KIT_HOLD_GATE ? !READ_ONCE(session->gate) :
-	       !hlist_unhashed_lockless(&slot->hold_slot->hlist->hlist)) {
-		if (time_after(jiffies, limit)) {
+	       !mn_kit_unhashed(slot)) {
+		/* The SRCU read side we are in is shared by all of the system */
+		if (time_after(jiffies, limit) || fatal_signal_pending(current)) {
 			atomic64_inc(&slot->hold_timeouts);
 			break;
 		}
@@ -327,6 +339,7 @@ static void mn_kit_read_work(struct work_struct *work)
 	struct mn_kit_slot *slot = container_of(work, struct mn_kit_slot, read);
 
 	mmu_interval_read_begin(&slot->in);
+	/* Pairs with the acquire in mn_kit_happened() */
 	smp_store_release(&slot->reading, false);
 	wake_up_all(&slot->session->wq);
 	mn_kit_session_put(slot->session);
@@ -465,7 +478,6 @@ static void mn_kit_slot_reset(struct mn_kit_slot *slot, u32 kind, u32 flags)
 		slot->ops.invalidate_range_end = mn_kit_hlist_end;
 	slot->ops.alloc_notifier = mn_kit_hlist_alloc;
 	slot->ops.free_notifier = mn_kit_hlist_free;
-	slot->hlist = kind <= MN_KIT_HLIST_GET ? &slot->mn : NULL;
 	memset(&slot->mn, 0, sizeof(slot->mn));
 	memset(&slot->in, 0, sizeof(slot->in));
 	slot->mn.ops = &slot->ops;
@@ -531,16 +543,23 @@ static int mn_kit_script(struct mn_kit_session *session,
 			 const struct mn_kit_script *args)
 {
 	struct mn_kit_slot *slot = mn_kit_slot(session, args->slot);
-	struct mn_kit_slot *hold_slot = mn_kit_slot(session, args->hold_slot);
+	u32 i;
 
-	if (!slot || !hold_slot || args->hold > MN_KIT_HOLD_UNHASHED)
+	if (!slot || args->hold > MN_KIT_HOLD_UNHASHED ||
+	    args->hold_count > MN_KIT_HOLD_SLOTS)
 		return -EINVAL;
 	if (args->nonblock_ret > 0 || args->nonblock_ret < -MAX_ERRNO ||
 	    args->blockable_ret > 0 || args->blockable_ret < -MAX_ERRNO)
 		return -EINVAL;
-	if (args->hold == MN_KIT_HOLD_UNHASHED &&
-	    (hold_slot->state != SLOT_LIVE || !hold_slot->hlist))
+	if ((args->hold == MN_KIT_HOLD_UNHASHED) != !!args->hold_count)
 		return -EINVAL;
+	for (i = 0; i < args->hold_count; i++) {
+		struct mn_kit_slot *held = mn_kit_slot(session, args->hold_slots[i]);
+
+		if (!held || held->state != SLOT_LIVE ||
+		    held->kind >= MN_KIT_INTERVAL)
+			return -EINVAL;
+	}
 	/* A held callback spins; alone on a CPU it would wait for itself */
 	if (args->hold && num_online_cpus() < 2)
 		return -EOPNOTSUPP;
@@ -550,8 +569,11 @@ static int mn_kit_script(struct mn_kit_session *session,
 	WRITE_ONCE(slot->nonblock_ret, args->nonblock_ret);
 	WRITE_ONCE(slot->blockable_ret, args->blockable_ret);
 	WRITE_ONCE(slot->holding, false);
-	WRITE_ONCE(slot->hold_slot, hold_slot);
+	for (i = 0; i < args->hold_count; i++)
+		slot->hold_slots[i] = &session->slots[args->hold_slots[i]];
+	slot->hold_count = args->hold_count;
 	WRITE_ONCE(session->gate, false);
+	/* Pairs with the xchg() in mn_kit_hold(): the rest of the script first */
 	smp_store_release(&slot->hold, args->hold);
 	return 0;
 }
@@ -634,10 +656,12 @@ static bool mn_kit_happened(struct mn_kit_slot *slot, u32 what)
 {
 	switch (what) {
 	case MN_KIT_REMOVED:
+		/* Pairs with the release in mn_kit_remove_work() */
 		return smp_load_acquire(&slot->state) == SLOT_REMOVED;
 	case MN_KIT_HOLDING:
 		return READ_ONCE(slot->holding);
 	case MN_KIT_READ_DONE:
+		/* Pairs with the release in mn_kit_read_work() */
 		return !smp_load_acquire(&slot->reading);
 	default:
 		return atomic_read(&mn_kit_sessions) == 1;
@@ -828,7 +852,7 @@ static int __init mn_kit_init(void)
 {
 	int ret;
 
-	/* A removal may wait for another one's callback: one worker for each */
+	/* A removal may be stuck: the others must not queue behind it */
 	mn_kit_wq = alloc_workqueue("mn_kit", WQ_UNBOUND, WQ_MAX_ACTIVE);
 	if (!mn_kit_wq)
 		return -ENOMEM;
@@ -842,7 +866,7 @@ static void __exit mn_kit_exit(void)
 {
 	misc_deregister(&mn_kit_device);
 	destroy_workqueue(mn_kit_wq);
-	/* free_notifier() callbacks have run; their SRCU callbacks too after this */
+	/* Removal has waited for free_notifier() to run; now let it return */
 	mmu_notifier_synchronize();
 }
 

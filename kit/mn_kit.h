@@ -64,7 +64,9 @@ struct mn_kit_add {
 /* mn_kit_script.hold */
 #define MN_KIT_HOLD_NONE	0
 #define MN_KIT_HOLD_GATE	1	/* until MN_KIT_OPEN_GATE */
-#define MN_KIT_HOLD_UNHASHED	2	/* until hold_slot is off the hlist */
+#define MN_KIT_HOLD_UNHASHED	2	/* until hold_slots are off the hlist */
+
+#define MN_KIT_HOLD_SLOTS	2
 
 struct mn_kit_script {
 	__u32 slot;
@@ -72,7 +74,8 @@ struct mn_kit_script {
 	__u32 nonblock_times;	/* so often, then 0; or MN_KIT_ALWAYS */
 	__s32 blockable_ret;
 	__u32 hold;		/* the next refusal spins until ... */
-	__u32 hold_slot;
+	__u32 hold_count;	/* only with MN_KIT_HOLD_UNHASHED */
+	__u32 hold_slots[MN_KIT_HOLD_SLOTS];
 };
 
 struct mn_kit_counters {

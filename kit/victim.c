@@ -26,7 +26,8 @@
 #define __NR_process_mrelease	448
 #endif
 
-#define CGROUP		"/sys/fs/cgroup/mn_kit"
+#define CGROUP_ROOT	"/sys/fs/cgroup"
+#define CGROUP		CGROUP_ROOT "/mn_kit"
 #define CGROUP_LIMIT	"16777216"
 
 static int write_file(const char *path, const char *text)
@@ -42,20 +43,37 @@ static int write_file(const char *path, const char *text)
 	return ret;
 }
 
-/* Put the calling process into a memory cgroup it cannot live in for long. */
-static int enter_cgroup(void)
-{
-	int ret;
+/*
+ * A memory cgroup that nobody can live in for long.  The controller is handed
+ * down from the root only if it is not already, and taken back afterwards.
+ */
+static bool handed_down;
 
-	write_file("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+static bool cgroup_make(void)
+{
+	char text[256] = "";
+	int fd = open(CGROUP_ROOT "/cgroup.subtree_control", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = 0;
+	close(fd);
+	if (!strstr(text, "memory"))
+		handed_down = !write_file(CGROUP_ROOT "/cgroup.subtree_control",
+					  "+memory");
 	if (mkdir(CGROUP, 0755) && errno != EEXIST)
-		return -errno;
-	ret = write_file(CGROUP "/memory.max", CGROUP_LIMIT);
-	if (ret)
-		return ret;
+		return false;
 	write_file(CGROUP "/memory.swap.max", "0");
-	write_file("/proc/self/oom_score_adj", "1000");
-	return write_file(CGROUP "/cgroup.procs", "0");
+	return !write_file(CGROUP "/memory.max", CGROUP_LIMIT);
+}
+
+static void cgroup_remove(void)
+{
+	rmdir(CGROUP);
+	if (handed_down)
+		write_file(CGROUP_ROOT "/cgroup.subtree_control", "-memory");
+	handed_down = false;
 }
 
 static int protect(char *addr, size_t len)
@@ -92,6 +110,8 @@ static void hog(void)
 
 	for (i = 0; mem != MAP_FAILED && i < len; i += 4096)
 		mem[i] = 1;
+	/* Nobody killed us: the parent sees an exit without a kill */
+	_exit(1);
 }
 
 static void victim_main(struct victim *v, const struct victim_opts *opts,
@@ -103,8 +123,9 @@ static void victim_main(struct victim *v, const struct victim_opts *opts,
 	unsigned char c;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (opts->oom)
-		ret = -enter_cgroup();
+	if (opts->oom && (write_file("/proc/self/oom_score_adj", "1000") ||
+			  write_file(CGROUP "/cgroup.procs", "0")))
+		ret = ENODEV;
 	for (i = 0; i < v->len; i += page)
 		v->buf[i] = 1;
 	/* Every other page read-only keeps the VMAs from being merged */
@@ -130,7 +151,6 @@ static void victim_main(struct victim *v, const struct victim_opts *opts,
 			break;
 		default:
 			hog();
-			ret = ECHILD;
 		}
 		c = ret;
 		if (write(ack, &c, 1) != 1)
@@ -162,6 +182,11 @@ int victim_start(struct victim *v, const struct victim_opts *opts)
 	v->kit = open("/dev/mn_kit", O_RDWR | O_CLOEXEC);
 	if (v->kit < 0)
 		return -errno;
+	v->cgroup = opts->oom;
+	if (opts->oom && !cgroup_make()) {
+		victim_end(v);
+		return -ENODEV;
+	}
 	v->len = vmas * sysconf(_SC_PAGESIZE);
 	v->buf = mmap(NULL, v->len, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -259,8 +284,8 @@ int helper_wait(pid_t pid)
 {
 	int status;
 
-	if (waitpid(pid, &status, 0) < 0)
-		return -errno;
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		return -ECHILD;
 	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
 }
 
@@ -302,7 +327,8 @@ void victim_end(struct victim *v)
 		close(v->pidfd);
 	if (v->buf && v->buf != MAP_FAILED)
 		munmap(v->buf, v->len);
-	rmdir(CGROUP);
+	if (v->cgroup)
+		cgroup_remove();
 }
 
 int klog_open(void)

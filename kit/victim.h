@@ -26,6 +26,7 @@ struct victim {
 	char *buf;		/* at the same address in the victim */
 	size_t len;
 	bool traced;
+	bool cgroup;		/* it lives in a memory cgroup */
 	bool stopped;		/* in exit, by victim_stopped() */
 	bool reaped;		/* waited for */
 	bool stuck;		/* known not to exit, do not wait for it */
@@ -45,14 +46,18 @@ enum victim_action {
 	VICTIM_HOG = 'h',	/* touch memory until killed; no answer comes */
 };
 
-/* All return 0 or a negative errno unless said otherwise. */
+/*
+ * All return 0 or a negative errno unless said otherwise.  victim_start() gives
+ * -ENODEV where there is no memory cgroup to be had, -EOPNOTSUPP where the module
+ * cannot read the kernel's private structure (MN_KIT_PEEK).
+ */
 int victim_start(struct victim *v, const struct victim_opts *opts);
 int victim_do(struct victim *v, enum victim_action action);
 int victim_kill(struct victim *v);		/* SIGKILL, then victim_stopped() */
 int victim_stopped(struct victim *v);		/* wait for the stop in exit */
 int victim_reap(struct victim *v);		/* process_mrelease() */
 pid_t victim_reap_async(struct victim *v);	/* from a helper process; its pid */
-int helper_wait(pid_t pid);			/* what the helper got */
+int helper_wait(pid_t pid);			/* what the helper got, or -ECHILD */
 void victim_let_go(struct victim *v);		/* it may finish exiting */
 bool victim_gone(struct victim *v, int timeout_ms); /* has it been waited for? */
 void victim_end(struct victim *v);		/* whatever state it is in */
