@@ -52,7 +52,7 @@ def before_after(title: str, patches: Sequence[str], cases: Mapping[str, Case], 
     if stock.splats:
         hung = [splat.line for splat in stock.splats if LATE.search(splat.line)]
         lines.append(f"  the stock kernel complains {len(stock.splats)} times, {len(hung)} times of a hung task")
-        lines += [f"    {line}" for line in hung[:1]]
+        lines += [f"    {line}" for line in hung[-1:]]
     return "\n".join(lines)
 
 
