@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Station "series": check a patch queue against its folder and apply it with git am."""
 
+import os
 import re
 import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lab import station
@@ -69,6 +72,24 @@ def touched(patches: list[Path]) -> set[str]:
     return {match[1] for line in lines if (match := re.match(r"(?:---|\+\+\+) [ab]/(\S+)", line))}
 
 
+@contextmanager
+def comments_rebuild_nothing(tree: Path, names: Iterable[str]) -> Iterator[None]:
+    """Keep the time stamps of the headers among `names` in which only comments change: make leaves their users alone.
+
+    An object compiled anew would differ in nothing but the line numbers in the header.
+    """
+
+    def code(path: Path) -> str:
+        return ask(["gcc", "-fpreprocessed", "-dD", "-E", "-P", path], Status.NOT_BUILT)
+
+    headers = [tree / name for name in names if name.endswith(".h") and (tree / name).exists()]
+    before = {path: (code(path), path.stat().st_mtime_ns) for path in headers}
+    yield
+    for path, (text, time) in before.items():
+        if path.exists() and code(path) == text:
+            os.utime(path, ns=(time, time))
+
+
 def apply(shell: Shell, tree: Path, patches: list[Path]) -> None:
     """Apply the patches in a git repository that tracks only what they touch.
 
@@ -85,21 +106,24 @@ def apply(shell: Shell, tree: Path, patches: list[Path]) -> None:
         git("add", "-f", "--", *files)
     git("commit", "-q", "--allow-empty", "-m", "stock")
     git("checkout", "-q", "-b", "series")
-    for patch in patches:
-        try:
-            git("am", "-q", "--keep-cr", patch.absolute())
-        except LabError as error:
-            files = re.findall(r"^error: (?:patch failed: )?([^\s:]+)[:\s]", error.detail, re.MULTILINE)
-            where = f" at {files[0]}" if files else ""
-            raise LabError(Status.NOT_APPLIED, f"{patch} does not apply{where}", detail=error.detail) from None
+    with comments_rebuild_nothing(tree, touched(patches)):
+        for patch in patches:
+            try:
+                git("am", "-q", "--keep-cr", patch.absolute())
+            except LabError as error:
+                files = re.findall(r"^error: (?:patch failed: )?([^\s:]+)[:\s]", error.detail, re.MULTILINE)
+                where = f" at {files[0]}" if files else ""
+                raise LabError(Status.NOT_APPLIED, f"{patch} does not apply{where}", detail=error.detail) from None
 
 
 def revert(shell: Shell, tree: Path, number: int, name: str) -> None:
     """Take patch `number` (from 0) out of a tree that has the series; NOT_APPLIED on a conflict."""
     env = git_env(tree)
     commits = ask([*GIT, "-C", tree, "rev-list", "--reverse", "stock..series"], Status.NOT_APPLIED, env).split()
+    names = ask([*GIT, "-C", tree, "show", "--format=", "--name-only", commits[number]], Status.NOT_APPLIED, env).split()
     try:
-        shell.run([*GIT, "revert", "--no-edit", commits[number]], Status.NOT_APPLIED, cwd=tree, env=env)
+        with comments_rebuild_nothing(tree, names):
+            shell.run([*GIT, "revert", "--no-edit", commits[number]], Status.NOT_APPLIED, cwd=tree, env=env)
     except LabError as error:
         files = re.findall(r"Merge conflict in (\S+)", error.detail)
         raise LabError(Status.NOT_APPLIED, f"{name} cannot be reverted alone: conflict in {', '.join(files) or '?'}",

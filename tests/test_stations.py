@@ -345,6 +345,18 @@ class Series(Scratch):
             series.revert(self.shell, self.tree, 0, self.names[0])
 
 
+    def test_only_comments_keep_the_time(self) -> None:
+        texts = {"same.h": "int a; /* b */\n", "code.h": "int a; /* b */\n", "macro.h": "#define A 1 /* b */\n"}
+        for name, text in texts.items():
+            os.utime(self.write(name, text), ns=(10**18, 10**18))
+        with series.comments_rebuild_nothing(self.folder, [*texts, "gone.h"]):
+            self.write("same.h", "int a; /* b\n * and c */\n")
+            self.write("code.h", "long a; /* b */\n")
+            self.write("macro.h", "#define A 2 /* b */\n")
+        kept = [name for name in texts if (self.folder / name).stat().st_mtime_ns == 10**18]
+        self.assertEqual(kept, ["same.h"])
+
+
 class Config(unittest.TestCase):
     """Fragments that set and assert."""
 
