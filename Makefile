@@ -19,10 +19,13 @@ revert: ## [BASE=6.12] [PATCH=slug] take each patch out alone: its cases must fa
 lint: ## check series, kit and lab without building anything
 	@$(LAB) lint
 
+docs: ## [RECORD=6.12] make the tables anew, from what was recorded; RECORD= keeps the last run and revert first
+	@$(LAB) docs $(if $(RECORD),--record "$(RECORD)")
+
 test: ## [BASE=6.12] the lab's own tests, lint, run, revert
 	@$(LAB) test $(base)
 
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: help run revert lint test clean
+.PHONY: help run revert lint docs test clean

@@ -9,7 +9,7 @@ import unittest
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import host, job, lint, results, station
+from lab import docs, host, job, lint, results, station
 from lab.data import Base, read_bases, read_cases
 from lab.errors import MEANING, LabError, Status, exit_table
 from lab.job import Job, Tally, problems, revert, run
@@ -91,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
         ("revert", "take each patch out alone: its cases must fail"),
         ("test", "the lab's own tests, lint, run, revert"),
         ("lint", "check series, kit and lab"),
+        ("docs", "make the tables of README.md and docs/results.md anew"),
         ("judge", "judge old logs again"),
     ):
         verb = verbs.add_parser(name, help=text)
@@ -102,6 +103,8 @@ def parser() -> argparse.ArgumentParser:
             verb.add_argument("--tree", type=Path, help="a kernel tree to use instead of the base's package; only read")
         if name == "revert":
             verb.add_argument("--patch", default="", help="only this slug")
+        if name == "docs":
+            verb.add_argument("--record", metavar="BASE", help="first keep what the last run and revert of a base gave")
         if name == "judge":
             verb.add_argument("--cases", type=Path, default=job.ROOT / "kit/cases")
             verb.add_argument("--flavour", default=results.PATCHED, help="stock, patched, or the slug the kernel lacks")
@@ -117,7 +120,11 @@ def dispatch(options: argparse.Namespace) -> Status:
         judge(options, tally)
         return tally.status
     bases = read_bases(job.ROOT / "series/bases")
-    if options.verb == "run":
+    if options.verb == "docs":
+        if options.record:
+            print(f"recorded in {docs.record(job.ROOT, options.build, options.record)}")
+        docs.write(job.ROOT)
+    elif options.verb == "run":
         run(make_job(options, bases, tally))
     elif options.verb == "revert":
         revert(make_job(options, bases, tally), options.patch)

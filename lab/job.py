@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """One base on its way through the stations: the verbs run and revert."""
 
+import json
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,6 +128,7 @@ def run(job: Job) -> None:
         }
         about = {
             "base": job.base.name, "source": identity, "proven": "" if job.tree else job.base.proven,
+            "compiler": kbuild.compiler(), "qemu": vm.version(),
             "patches": [path.name for path in job.patches],
         }
         station.write_atomic(outputs[0], report.as_json(about, verdicts))
@@ -157,7 +159,9 @@ def revert(job: Job, only: str) -> None:
         raise LabError(Status.USAGE, f"no patch {only} in series/{job.base.name}", f"PATCH is one of: {' '.join(slugs)}")
     host.need({**host.BUILD, **host.GUEST}, job.build / "host.log")
     table = []
+    failing: dict[str, list[str]] = {}
     with station.lock(job.place):
+        (job.place / "revert.json").unlink(missing_ok=True)
         job.patched()
         src = job.place / "revert/src"
         for number, name in enumerate(slugs):
@@ -169,9 +173,11 @@ def revert(job: Job, only: str) -> None:
                 job.compile(f"revert/{name}", src, f"without {name}")
                 verdict = job.guest(f"revert/{name}", src, name)
                 job.tally.verdict(results.Verdict(verdict.status, {name: "pass"}))
-                failed = [case for case in verdict.failed() if case not in verdict.unexpected]
+                failing[name] = failed = [case for case in verdict.failed() if case not in verdict.unexpected]
                 table.append([name, "yes" if verdict.status == Status.OK else "NO", ", ".join(failed) or "-"])
                 problems(f"without {name} ({job.place / 'revert' / name})", verdict)
+        if not (only or job.tally.status):
+            station.write_atomic(job.place / "revert.json", json.dumps(failing, indent=1) + "\n")
     width = max(len(row[0]) for row in table)
     print(f"\nbase {job.base.name}: each patch taken out alone\n  {'patch'.ljust(width)}  proven  cases that fail without it")
     for row in table:

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lab import series
+from lab import docs, series
 from lab.data import Base, read_cases, read_series, slug
 from lab.kbuild import NO_GIT
 
@@ -112,4 +112,5 @@ def checks(root: Path, bases: dict[str, Base], kernel: Path) -> list[Check]:
         ("codespell", lambda: command(root, "codespell", "--skip=.git,build,__pycache__,.mypy_cache", ".")),
         ("mypy --strict", lambda: command(root, "mypy", "--strict", "lab", "tests")),
         ("hosts and paths", lambda: strangers(root)),
+        ("generated tables", lambda: docs.stale(root)),
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lab import station
 from lab.errors import LabError, Status
-from lab.proc import Progress, Shell
+from lab.proc import Progress, Shell, ask
 
 SECONDS = 300.0  # a guest that takes longer hangs
 KVM_SECONDS = 10.0  # a kernel without a root that takes longer under KVM hangs
@@ -38,6 +38,11 @@ def initrd(place: Path, src: Path, identity: str) -> None:
         shell.run(["sh", "-c", f"{tool} initrd.list > initrd.cpio"], Status.NOT_BUILT, cwd=place)
 
     station.station(place, "initrd", identity, place / "initrd.cpio", work)
+
+
+def version() -> str:
+    """Give QEMU's version line."""
+    return ask(["qemu-system-x86_64", "--version"], Status.TOOL_MISSING).partition("\n")[0]
 
 
 def qemu(accelerator: str, kernel: str) -> list[str]:

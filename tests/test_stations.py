@@ -4,6 +4,7 @@
 import contextlib
 import errno
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -12,9 +13,10 @@ import unittest
 from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
-from lab import cli, host, kbuild, lint, series, source, station
+from lab import cli, docs, host, kbuild, lint, series, source, station
 from lab.data import Base, read_bases, read_cases, slug
 from lab.errors import LabError, Status
 from lab.proc import Shell
@@ -395,3 +397,54 @@ class Lint(Scratch):
         self.write("tool", "#!/usr/bin/env python3\n")
         self.write("build/run", "#!/bin/sh\n")
         self.assertEqual([path.name for path in lint.scripts(self.folder)], ["run"])
+
+
+class Docs(Scratch):
+    """Tables out of data."""
+
+    REPORT = {
+        "base": "6.12", "source": "linux-source-6.12 6.12.117-1", "compiler": "gcc", "qemu": "QEMU", "patches": ["0001-one.patch"],
+        "flavours": {
+            "stock": {"status": 0, "cases": {"a": {"result": "fail", "reason": "hangs"}}},
+            "patched": {"status": 0, "cases": {"a": {"result": "pass", "reason": ""}}},
+        },
+    }
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.write("series/bases", "6.12 linux-source-6.12 1 - the live one\n")
+        self.write("series/6.12/series", "0001-one.patch\n")
+        self.write("series/6.12/0001-one.patch", "Subject: [PATCH] mm: end\n what was started\n\nBody\n")
+        self.write("kit/cases", "a fail one\n")
+        for name in docs.PAGES:
+            self.write(name, "# Page\n<!-- generated: python3 -m lab docs -->\nold\n<!-- end of generated -->\nrest\n")
+
+    def record(self, report: dict[str, Any]) -> None:
+        self.write("build/6.12/report.json", json.dumps(report))
+        self.write("build/6.12/revert.json", json.dumps({"one": ["a"]}))
+        docs.record(self.folder, self.folder / "build", "6.12")
+
+    def test_what_was_not_run_says_so(self) -> None:
+        docs.write(self.folder)
+        self.assertIn("| 6.12 | not run |", (self.folder / "README.md").read_text())
+
+    def test_tables(self) -> None:
+        self.record(self.REPORT)
+        self.assertEqual(len(docs.stale(self.folder)), 2)
+        docs.write(self.folder)
+        readme = (self.folder / "README.md").read_text()
+        self.assertIn("| 6.12 | linux-source-6.12 6.12.117-1 | 1 fail | 1 pass, 0 fail | the live one |", readme)
+        self.assertIn("| [mm: end what was started](series/6.12/0001-one.patch) | 1: `a` |", readme)
+        self.assertTrue(readme.endswith("<!-- end of generated -->\nrest\n") and "old" not in readme)
+        self.assertIn("| a | fail | pass | hangs |", (self.folder / "docs/results.md").read_text())
+        self.assertEqual(docs.stale(self.folder), [])
+
+    def test_a_failed_run_is_not_recorded(self) -> None:
+        report = json.loads(json.dumps(self.REPORT))
+        report["flavours"]["patched"]["status"] = 6
+        with self.refused(Status.NO_RESULT, "not as expected"):
+            self.record(report)
+
+    def test_nothing_to_record(self) -> None:
+        with self.refused(Status.NO_RESULT, "report.json is missing"):
+            docs.record(self.folder, self.folder / "build", "6.12")

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The tables of README.md and docs/results.md, and the data they are made from.
+
+docs/results/<base>.json is what the last recorded run and revert of a base gave
+(`python3 -m lab docs --record`); the tables are made from these, series/ and kit/cases.
+"""
+
+import json
+import re
+from datetime import date
+from email import message_from_bytes
+from email.header import decode_header, make_header
+from pathlib import Path
+from typing import Any
+
+from lab.data import Base, Case, read_bases, read_cases, read_series, slug
+from lab.errors import LabError, Status
+from lab.station import write_atomic
+
+MARKS = re.compile(r"(<!-- generated: python3 -m lab docs -->\n).*?(<!-- end of generated -->)", re.DOTALL)
+PAGES = ("README.md", "docs/results.md")
+Result = dict[str, Any]
+
+
+def record(root: Path, build: Path, base: str) -> Path:
+    """Keep what the last run and revert of a base gave; NO_RESULT if one of them is missing or failed."""
+    place = build / base
+    parts = {}
+    for name in ("report.json", "revert.json"):
+        try:
+            parts[name] = json.loads((place / name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            verb = "run" if name == "report.json" else "revert"
+            raise LabError(Status.NO_RESULT, f"{place / name} is missing", f"make {verb} BASE={base}") from None
+    report: Result = parts["report.json"]
+    if any(flavour["status"] for flavour in report["flavours"].values()):
+        raise LabError(Status.NO_RESULT, f"the last run of {base} was not as expected; it is not recorded")
+    stock, patched = (report["flavours"][name]["cases"] for name in ("stock", "patched"))
+    kept: Result = {key: report[key] for key in ("base", "source", "compiler", "qemu", "patches")}
+    kept["date"] = date.today().isoformat()
+    kept["cases"] = {name: {"stock": case["result"], "patched": patched[name]["result"], "reason": case["reason"]}
+                     for name, case in stock.items()}
+    kept["without"] = parts["revert.json"]
+    target = root / "docs/results" / f"{base}.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(target, json.dumps(kept, indent=1) + "\n")
+    return target
+
+
+def results(root: Path) -> dict[str, Result]:
+    """Read what is recorded, by base."""
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted((root / "docs/results").glob("*.json"))}
+
+
+def counts(result: Result, flavour: str) -> str:
+    """Say how many cases of a flavour passed, failed and were skipped."""
+    found = [case[flavour] for case in result["cases"].values()]
+    return ", ".join(f"{found.count(word)} {name}" for word, name in
+                     (("pass", "pass"), ("fail", "fail"), ("skip", "skipped")) if found.count(word) or word == "fail")
+
+
+def subject(patch: Path) -> str:
+    """Give a patch's subject, on one line and without the prefix."""
+    raw = message_from_bytes(patch.read_bytes())["Subject"]
+    return re.sub(r"^\[[^]]*\] ", "", re.sub(r"\s+", " ", str(make_header(decode_header(raw)))))
+
+
+def base_table(bases: dict[str, Base], recorded: dict[str, Result]) -> list[str]:
+    """A row per base: what it is, and what the kit says before and after."""
+    lines = ["| base | last recorded on | stock kernel | with the series | what it is for |", "|---|---|---|---|---|"]
+    for base in bases.values():
+        result = recorded.get(base.name)
+        cells = [result["source"], counts(result, "stock"), counts(result, "patched")] if result else ["not run", "", ""]
+        lines.append(f"| {' | '.join([base.name, *cells, base.purpose])} |")
+    return lines
+
+
+def patch_table(root: Path, base: str, cases: dict[str, Case], recorded: dict[str, Result]) -> list[str]:
+    """A row per patch: subject, and the cases seen failing with all the others but without it."""
+    lines = ["| patch | kit cases that fail without it |", "|---|---|"]
+    for name in read_series(root / "series" / base):
+        failing = recorded.get(base, {}).get("without", {}).get(slug(name))
+        if failing is None:
+            cell = "not run"
+        else:
+            cell = f"{len(failing)}: {', '.join(f'`{case}`' for case in failing if case in cases)}"
+        lines.append(f"| [{subject(root / 'series' / base / name)}](series/{base}/{name}) | {cell} |")
+    return lines
+
+
+def result_pages(recorded: dict[str, Result]) -> list[str]:
+    """The cases of every base, one by one."""
+    lines = []
+    for base, result in recorded.items():
+        lines += [f"## {base}: {result['source']}", "", f"{result['date']}, `make run BASE={base}` and `make revert BASE={base}`; "
+                  f"{result['compiler']}; {result['qemu']}.", "", f"Stock: {counts(result, 'stock')}. With the series: "
+                  f"{counts(result, 'patched')}.", "", "| case | stock | with the series | what the stock kernel does |",
+                  "|---|---|---|---|"]
+        lines += [f"| {name} | {case['stock']} | {case['patched']} | {case['reason']} |" for name, case in result["cases"].items()]
+        lines.append("")
+    return lines
+
+
+def pages(root: Path) -> dict[Path, str]:
+    """Give the pages with their generated parts made anew."""
+    bases, cases, recorded = read_bases(root / "series/bases"), read_cases(root / "kit/cases"), results(root)
+    newest = next(iter(bases))
+    body = {
+        "README.md": ["", "## Bases", "", *base_table(bases, recorded), "", "Case by case: [docs/results.md](docs/results.md).", "",
+                      f"## Patches ({newest})", "", *patch_table(root, newest, cases, recorded), ""],
+        "docs/results.md": ["", *result_pages(recorded)],
+    }
+    made = {}
+    for name in PAGES:
+        path = root / name
+        text = path.read_text(encoding="utf-8")
+        parts = MARKS.split(text)
+        if len(parts) != 4:
+            raise LabError(Status.USAGE, f"{name} has {len(parts) // 3} generated parts, not 1")
+        made[path] = parts[0] + parts[1] + "\n".join(body[name]) + "\n" + parts[2] + parts[3]
+    return made
+
+
+def stale(root: Path) -> list[str]:
+    """Find the pages whose tables are not what the data say."""
+    return [f"{path.relative_to(root)} is not what its data say: python3 -m lab docs"
+            for path, text in pages(root).items() if path.read_text(encoding="utf-8") != text]
+
+
+def write(root: Path) -> None:
+    """Make the tables anew."""
+    for path, text in pages(root).items():
+        write_atomic(path, text)
