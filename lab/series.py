@@ -14,6 +14,7 @@ from lab.errors import LabError, Status
 from lab.proc import Progress, Shell, ask
 
 COVER = "0000-cover-letter.patch"
+COMMENT = re.compile(r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.DOTALL)
 GIT = [
     "git", "-c", "user.name=lab", "-c", "user.email=lab@localhost", "-c", "commit.gpgsign=false",
     "-c", "core.autocrlf=false", "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0",
@@ -72,21 +73,23 @@ def touched(patches: list[Path]) -> set[str]:
     return {match[1] for line in lines if (match := re.match(r"(?:---|\+\+\+) [ab]/(\S+)", line))}
 
 
+def code(header: str) -> list[str]:
+    """Give a header's lines without comments, blank lines and differences in white space."""
+    bare = COMMENT.sub(lambda match: match[0] if match[0][0] in "\"'" else " ", header)
+    return [" ".join(line.split()) for line in bare.splitlines() if line.strip()]
+
+
 @contextmanager
 def comments_rebuild_nothing(tree: Path, names: Iterable[str]) -> Iterator[None]:
     """Keep the time stamps of the headers among `names` in which only comments change: make leaves their users alone.
 
     An object compiled anew would differ in nothing but the line numbers in the header.
     """
-
-    def code(path: Path) -> str:
-        return ask(["gcc", "-fpreprocessed", "-dD", "-E", "-P", path], Status.NOT_BUILT)
-
     headers = [tree / name for name in names if name.endswith(".h") and (tree / name).exists()]
-    before = {path: (code(path), path.stat().st_mtime_ns) for path in headers}
+    before = {path: (code(path.read_text(encoding="utf-8")), path.stat().st_mtime_ns) for path in headers}
     yield
-    for path, (text, time) in before.items():
-        if path.exists() and code(path) == text:
+    for path, (lines, time) in before.items():
+        if path.exists() and code(path.read_text(encoding="utf-8")) == lines:
             os.utime(path, ns=(time, time))
 
 

@@ -348,15 +348,18 @@ class Series(Scratch):
 
 
     def test_only_comments_keep_the_time(self) -> None:
-        texts = {"same.h": "int a; /* b */\n", "code.h": "int a; /* b */\n", "macro.h": "#define A 1 /* b */\n"}
+        texts = {"same.h": "int a; /* b */\n", "code.h": "int a; /* b */\n", "macro.h": "#define A 1 /* b */\n",
+                 "string.h": 'char *a = "/* b */";\n', "twice.h": "#ifdef B\n#define A 1\n#else\n#define A(b) b\n#endif\n"}
         for name, text in texts.items():
             os.utime(self.write(name, text), ns=(10**18, 10**18))
         with series.comments_rebuild_nothing(self.folder, [*texts, "gone.h"]):
             self.write("same.h", "int a; /* b\n * and c */\n")
             self.write("code.h", "long a; /* b */\n")
             self.write("macro.h", "#define A 2 /* b */\n")
+            self.write("string.h", 'char *a = "/* c */";\n')
+            self.write("twice.h", "// it's\n" + texts["twice.h"])
         kept = [name for name in texts if (self.folder / name).stat().st_mtime_ns == 10**18]
-        self.assertEqual(kept, ["same.h"])
+        self.assertEqual(kept, ["same.h", "twice.h"])
 
 
 class Config(unittest.TestCase):
