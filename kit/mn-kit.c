@@ -36,6 +36,8 @@ enum danger {
 	HANGS,		/* an affected kernel keeps an unkillable task */
 };
 
+static const char *const dangers[] = { "safe", "warns", "hangs" };
+
 struct kit_case {
 	const char *name;
 	enum danger danger;
@@ -1298,9 +1300,12 @@ static bool run_case(const struct kit_case *c, unsigned int number)
 	if (klog.fd >= 0)
 		close(klog.fd);
 
-	printf("%sok %u %s%s%s\n", result == FAILED ? "not " : "", number, c->name,
-	       result == SKIPPED ? " # SKIP " : result == FAILED ? " # " : "",
-	       result == PASSED ? "" : reason);
+	printf("%sok %u %s", result == FAILED ? "not " : "", number, c->name);
+	if (result == SKIPPED)
+		printf(" # SKIP %s", reason);
+	else if (result == FAILED)
+		printf(" # %s", reason);
+	printf("\n");
 	return result != FAILED;
 }
 
@@ -1317,8 +1322,7 @@ static int usage(FILE *out)
 static const char *verdict(unsigned int failed)
 {
 	if (hang)
-		return "affected: a refused reap leaves a range open for ever, "
-		       "and a process with an interval notifier may never exit";
+		return "affected: a refused reap leaves a range open, and can hang a process";
 	if (failed)
 		return "affected, but not by the hang: see the cases that failed";
 	return "not affected as far as was tested";
@@ -1340,9 +1344,7 @@ int main(int argc, char **argv)
 			limit = HANGS;
 		} else if (!strcmp(argv[a], "--list")) {
 			for (i = 0; i < ARRAY_SIZE(cases); i++)
-				printf("%s %s\n", cases[i].name,
-				       cases[i].danger == SAFE ? "safe" :
-				       cases[i].danger == WARNS ? "warns" : "hangs");
+				printf("%s %s\n", cases[i].name, dangers[cases[i].danger]);
 			return 0;
 		} else if (!strcmp(argv[a], "--case") && a + 1 < argc) {
 			named = true;

@@ -551,7 +551,7 @@ static int mn_kit_script(struct mn_kit_session *session,
 	if (args->nonblock_ret > 0 || args->nonblock_ret < -MAX_ERRNO ||
 	    args->blockable_ret > 0 || args->blockable_ret < -MAX_ERRNO)
 		return -EINVAL;
-	if ((args->hold == MN_KIT_HOLD_UNHASHED) != !!args->hold_count)
+	if (args->hold == MN_KIT_HOLD_UNHASHED ? !args->hold_count : args->hold_count)
 		return -EINVAL;
 	for (i = 0; i < args->hold_count; i++) {
 		struct mn_kit_slot *held = mn_kit_slot(session, args->hold_slots[i]);
