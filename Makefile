@@ -22,7 +22,7 @@ lint: ## check series, kit and lab without building anything
 docs: ## [RECORD=6.12] make the tables anew, from what was recorded; RECORD= keeps the last run and revert first
 	@$(LAB) docs $(if $(RECORD),--record "$(RECORD)")
 
-test: ## [BASE=6.12] the lab's own tests, lint, run, revert
+test: ## [BASE=6.12] the lab's own tests and lint; run and revert, for one base or for all
 	@$(LAB) test $(base)
 
 clean: ## remove build/

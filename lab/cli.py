@@ -7,6 +7,7 @@ import signal
 import sys
 import unittest
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from lab import docs, host, job, lint, results, station
@@ -45,13 +46,14 @@ def run_unit(tally: Tally) -> None:
 
 
 def test(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> None:
-    """Do everything, going on after a failure; leave the count in build/tally."""
-    steps: tuple[tuple[str, Callable[[], None]], ...] = (
-        ("the lab's own tests", lambda: run_unit(tally)),
-        ("lint", lambda: run_lint(bases, options.build, tally)),
-        ("run", lambda: run(make_job(options, bases, tally))),
-        ("revert", lambda: revert(make_job(options, bases, tally), "")),
-    )
+    """Do everything, for one base or for all, going on after a failure; leave the count in build/tally."""
+    steps: list[tuple[str, Callable[[], None]]] = [
+        ("the lab's own tests", partial(run_unit, tally)),
+        ("lint", partial(run_lint, bases, options.build, tally)),
+    ]
+    for base in [options.base] if options.base else list(bases):
+        one = argparse.Namespace(**{**vars(options), "base": base})
+        steps += [(f"{verb.__name__} {base}", partial(on_base, verb, one, bases, tally)) for verb in (run, revert)]
     for title, step in steps:
         print(f"\n== {title}", flush=True)
         try:
@@ -64,6 +66,11 @@ def test(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> N
     print(f"\n{tally}")
 
 
+def on_base(verb: Callable[[Job], None], options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> None:
+    """Do a verb on one base."""
+    verb(make_job(options, bases, tally))
+
+
 def make_job(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> Job:
     """Look the base up; USAGE names those there are."""
     if options.base not in bases:
@@ -74,7 +81,7 @@ def make_job(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) 
 def judge(options: argparse.Namespace, tally: Tally) -> None:
     """Judge old logs again."""
     text = [path.read_text(encoding="utf-8", errors="replace") for path in (options.results, options.console)]
-    verdict = results.judge(text[0], text[1], read_cases(options.cases), options.flavour, allow_skip=options.allow_skip)
+    verdict = results.judge(text[0], text[1], read_cases(options.cases, options.base), options.flavour, allow_skip=options.allow_skip)
     problems(options.flavour, verdict)
     tally.verdict(verdict)
     print(tally)
@@ -96,7 +103,7 @@ def parser() -> argparse.ArgumentParser:
     ):
         verb = verbs.add_parser(name, help=text)
         if name in ("run", "revert", "test"):
-            verb.add_argument("--base", default="6.12", help="a base of series/bases")
+            verb.add_argument("--base", default="" if name == "test" else "6.12", help="a base of series/bases")
         if name in ("run", "judge"):
             verb.add_argument("--allow-skip", action="store_true", help="a skipped case is no failure")
         if name == "run":
@@ -107,6 +114,7 @@ def parser() -> argparse.ArgumentParser:
             verb.add_argument("--record", metavar="BASE", help="first keep what the last run and revert of a base gave")
         if name == "judge":
             verb.add_argument("--cases", type=Path, default=job.ROOT / "kit/cases")
+            verb.add_argument("--base", default="6.12", help="the base whose stock column counts")
             verb.add_argument("--flavour", default=results.PATCHED, help="stock, patched, or the slug the kernel lacks")
             verb.add_argument("results", type=Path)
             verb.add_argument("console", type=Path)

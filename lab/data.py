@@ -70,23 +70,28 @@ def slug(patch: str) -> str:
     return re.sub(r"^\d+-|\.patch$", "", patch)
 
 
-def read_cases(path: Path) -> dict[str, Case]:
-    """Read kit/cases in order; a malformed line is a USAGE error."""
+def read_cases(path: Path, base: str = "") -> dict[str, Case]:
+    """Read kit/cases in order, with what the stock kernel of a base gives; a malformed line is a USAGE error."""
     cases: dict[str, Case] = {}
     for where, words in rows(path):
         if len(words) < 3 or words[1] not in RESULTS:
             raise LabError(Status.USAGE, f"{where}: a case is `name {'|'.join(RESULTS)} slug[,slug]|- [words]`")
         if words[0] in cases:
             raise LabError(Status.USAGE, f"{where}: case {words[0]} is listed twice")
-        reports = None
+        reports, stock = None, words[1]
         for word in words[3:]:
-            if word.startswith("reports="):
+            name, _, result = word.partition("=")
+            if re.fullmatch(r"\d+\.\d+", name) and result in RESULTS:
+                stock = result if name == base else stock
+            elif name == "reports":
                 try:
                     reports = re.compile(word.removeprefix("reports="))
                 except re.error as error:
                     raise LabError(Status.USAGE, f"{where}: {word}: {error}") from None
+            else:
+                raise LabError(Status.USAGE, f"{where}: {word} is neither BASE={'|'.join(RESULTS)} nor reports=REGEX")
         cures = () if words[2] == "-" else tuple(words[2].split(","))
-        cases[words[0]] = Case(words[0], words[1], cures, reports)
+        cases[words[0]] = Case(words[0], stock, cures, reports)
     if not cases:
         raise LabError(Status.USAGE, f"{path} lists no case")
     return cases

@@ -59,7 +59,7 @@ class Job:
             name += f"-{self.tree.resolve().name}-{station.key(str(self.tree.resolve()))[:6]}"
         self.place = self.build / name
         self.cache = self.build / "cache"
-        self.cases = read_cases(ROOT / "kit/cases")
+        self.cases = read_cases(ROOT / "kit/cases", self.base.name)
         self.patches = series.check(ROOT / "series" / self.base.name)
         self.series_key = station.key(*(path.read_bytes() for path in self.patches))
 
@@ -152,7 +152,7 @@ def problems(title: str, verdict: results.Verdict) -> None:
             print(f"  and {len(verdict.problems) - 20} more")
 
 
-def revert(job: Job, only: str) -> None:
+def revert(job: Job, only: str = "") -> None:
     """Take each patch (or the one with slug `only`) out alone: exactly its own cases may fail, one at least must."""
     slugs = [slug(path.name) for path in job.patches]
     if only and only not in slugs:

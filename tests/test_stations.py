@@ -68,8 +68,12 @@ class Data(Scratch):
         self.assertEqual((cases["a"].cures, cases["b"].cures), (("one", "two"), ()))
         self.assertTrue(cases["a"].reports and cases["a"].reports.search("x and y"))
 
+    def test_cases_of_a_base(self) -> None:
+        path = self.write("cases", "a skip one 7.3=fail\n")
+        self.assertEqual([read_cases(path, base)["a"].stock for base in ("", "6.12", "7.3")], ["skip", "skip", "fail"])
+
     def test_bad_cases(self) -> None:
-        for text in ("a perhaps -\n", "a pass\n", "a pass -\na pass -\n", "a pass - reports=(\n", "# none\n"):
+        for text in ("a perhaps -\n", "a pass\n", "a pass -\na pass -\n", "a pass - reports=(\n", "a pass - 7.3=no\n", "a pass - b\n", "# none\n"):
             with self.subTest(text=text), self.refused(Status.USAGE, "cases"):
                 read_cases(self.write("cases", text))
 
