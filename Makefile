@@ -19,6 +19,15 @@ revert: ## [BASE=6.12] [PATCH=slug] take each patch out alone: its cases must fa
 lint: ## check series, kit and lab without building anything
 	@$(LAB) lint
 
+tree: ## [BASE=6.12] build/BASE/tree: a git tree with the series as commits
+	@$(LAB) tree $(base)
+
+refresh: ## [BASE=6.12] write the commits of build/BASE/tree back to series/BASE
+	@$(LAB) refresh $(base)
+
+port: ## FROM=7.3 TO=6.12 start a port in build/TO/tree; it stops at a conflict
+	@$(LAB) port --from "$(FROM)" --base "$(TO)"
+
 docs: ## [RECORD=6.12] make the tables anew, from what was recorded; RECORD= keeps the last run and revert first
 	@$(LAB) docs $(if $(RECORD),--record "$(RECORD)")
 
@@ -28,4 +37,4 @@ test: ## [BASE=6.12] the lab's own tests and lint; run and revert, for one base 
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: help run revert lint docs test clean
+.PHONY: help run revert lint tree refresh port docs test clean

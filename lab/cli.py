@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from lab import docs, host, job, lint, results, station
+from lab import docs, host, job, lint, queue, results, station
 from lab.data import Base, read_bases, read_cases
 from lab.errors import MEANING, LabError, Status, exit_table
 from lab.job import Job, Tally, problems, revert, run
@@ -75,7 +75,10 @@ def make_job(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) 
     """Look the base up; USAGE names those there are."""
     if options.base not in bases:
         raise LabError(Status.USAGE, f"unknown base {options.base!r}", f"BASE is one of: {' '.join(bases)}")
-    return Job(bases[options.base], options.build, getattr(options, "tree", None), getattr(options, "allow_skip", False), tally)
+    one = Job(bases[options.base], options.build, getattr(options, "tree", None), getattr(options, "allow_skip", False), tally)
+    if not one.patches and options.verb not in ("tree", "refresh", "port"):
+        raise LabError(Status.USAGE, f"base {options.base} has no series yet", f"make port FROM=... TO={options.base}, or make tree")
+    return one
 
 
 def judge(options: argparse.Namespace, tally: Tally) -> None:
@@ -98,16 +101,21 @@ def parser() -> argparse.ArgumentParser:
         ("revert", "take each patch out alone: its cases must fail"),
         ("test", "the lab's own tests, lint, run, revert"),
         ("lint", "check series, kit and lab"),
+        ("tree", "make build/BASE/tree, a git tree with the series as commits"),
+        ("refresh", "write the commits of build/BASE/tree back to series/BASE"),
+        ("port", "make build/BASE/tree with the series of another base"),
         ("docs", "make the tables of README.md and docs/results.md anew"),
         ("judge", "judge old logs again"),
     ):
         verb = verbs.add_parser(name, help=text)
-        if name in ("run", "revert", "test"):
+        if name in ("run", "revert", "test", "tree", "refresh", "port"):
             verb.add_argument("--base", default="" if name == "test" else "6.12", help="a base of series/bases")
         if name in ("run", "judge"):
             verb.add_argument("--allow-skip", action="store_true", help="a skipped case is no failure")
         if name == "run":
             verb.add_argument("--tree", type=Path, help="a kernel tree to use instead of the base's package; only read")
+        if name == "port":
+            verb.add_argument("--from", dest="origin", required=True, help="the base whose series is ported")
         if name == "revert":
             verb.add_argument("--patch", default="", help="only this slug")
         if name == "docs":
@@ -136,6 +144,13 @@ def dispatch(options: argparse.Namespace) -> Status:
         run(make_job(options, bases, tally))
     elif options.verb == "revert":
         revert(make_job(options, bases, tally), options.patch)
+    elif options.verb == "tree":
+        queue.tree(make_job(options, bases, tally))
+    elif options.verb == "refresh":
+        queue.refresh(make_job(options, bases, tally))
+    elif options.verb == "port":
+        origin = make_job(argparse.Namespace(**{**vars(options), "base": options.origin}), bases, tally)
+        queue.port(make_job(options, bases, tally), origin)
     elif options.verb == "lint":
         run_lint(bases, options.build, tally)
     else:

@@ -60,7 +60,8 @@ class Job:
         self.place = self.build / name
         self.cache = self.build / "cache"
         self.cases = read_cases(ROOT / "kit/cases", self.base.name)
-        self.patches = series.check(ROOT / "series" / self.base.name)
+        folder = ROOT / "series" / self.base.name
+        self.patches = series.check(folder) if folder.exists() else []
         self.series_key = station.key(*(path.read_bytes() for path in self.patches))
 
     def source(self) -> str:
