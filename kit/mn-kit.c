@@ -41,10 +41,12 @@ static const char *const dangers[] = { "safe", "warns", "hangs" };
 struct kit_case {
 	const char *name;
 	enum danger danger;
-	void (*run)(const struct kit_case *self);
-	unsigned int others;	/* notifiers beside the refuser */
+	void (*run)(const struct kit_case *self, struct victim *v);
+	unsigned int others;	/* notifiers beside the refuser; rounds, where it says so */
 	int position;		/* of the refuser */
 	unsigned int kind;
+	struct victim_opts opts;
+	bool no_victim;
 };
 
 enum { FIRST, MIDDLE, LAST };
@@ -139,10 +141,29 @@ static unsigned int klog_named(void)
 /*
  * Steps.  One that cannot be taken fails the case.
  */
+/* vm.panic_on_oom=2 panics for a memory cgroup, too. */
+static bool oom_is_safe(void)
+{
+	int fd = open("/proc/sys/vm/panic_on_oom", O_RDONLY | O_CLOEXEC);
+	char c = '2';
+
+	if (fd >= 0) {
+		if (read(fd, &c, 1) != 1)
+			c = '2';
+		close(fd);
+	}
+	return c != '2';
+}
+
 static bool start(struct victim *v, const struct victim_opts *opts)
 {
-	int ret = victim_start(v, opts);
+	int ret;
 
+	if (opts->oom && !oom_is_safe()) {
+		skip("vm.panic_on_oom is 2, or cannot be read");
+		return false;
+	}
+	ret = victim_start(v, opts);
 	if (ret == -ENODEV && opts->oom)
 		skip("no memory cgroup to be had (needs cgroup2 at /sys/fs/cgroup)");
 	else if (ret == -EOPNOTSUPP)
@@ -287,27 +308,22 @@ static void add_shuffled(struct victim *v, unsigned int n, unsigned int endless)
  */
 
 /* Nobody refuses: everyone is started and ended. */
-static void case_all_accept(const struct kit_case *self)
+static void case_all_accept(const struct kit_case *self, struct victim *v)
 {
-	struct victim_opts opts = { .vmas = 1 };
 	unsigned int i;
-	struct victim v;
 
-	if (!start(&v, &opts))
-		return;
-	add_shuffled(&v, self->others, NOBODY);
-	kill_and_reap(&v, 0);
+	add_shuffled(v, self->others, NOBODY);
+	kill_and_reap(v, 0);
 	for (i = 0; i < self->others; i++) {
-		expect(counters(&v, i).nonblock, "slot %u was not started", i);
-		expect_pairs(&v, i);
+		expect(counters(v, i).nonblock, "slot %u was not started", i);
+		expect_pairs(v, i);
 	}
-	victim_end(&v);
 }
 
 /* Who is at a place depends on the kernel only: ask it in a trial run. */
 static unsigned int slot_at(unsigned int n, unsigned int place)
 {
-	struct victim_opts opts = { .vmas = 1 };
+	const struct victim_opts opts = { 0 };
 	unsigned int order[MN_KIT_SLOTS] = { 0 };
 	struct victim v;
 
@@ -348,147 +364,115 @@ static void expect_stopped_at(struct victim *v, const unsigned int *order,
 }
 
 /* One refuser among others: C1, and C6's "stop at the first refuser". */
-static void refuser_among(const struct kit_case *self, bool has_end)
+static void refuser_among(const struct kit_case *self, struct victim *v, bool has_end)
 {
 	unsigned int n = self->others + 1, at = place_of(self->position, n), i;
 	unsigned int order[MN_KIT_SLOTS] = { 0 }, refuser = slot_at(n, at);
-	struct victim_opts opts = { .vmas = 1 };
-	struct victim v;
 
-	if (!start(&v, &opts))
-		return;
-	add_shuffled(&v, n, has_end ? NOBODY : refuser);
-	find_order(&v, order, n);
+	add_shuffled(v, n, has_end ? NOBODY : refuser);
+	find_order(v, order, n);
 	expect(order[at] == refuser, "the kernel's order is not reproducible");
-	refuse(&v, refuser, MN_KIT_ALWAYS);
-	kill_and_reap(&v, -EAGAIN);
+	refuse(v, refuser, MN_KIT_ALWAYS);
+	kill_and_reap(v, -EAGAIN);
 
-	expect_stopped_at(&v, order, n, at);
+	expect_stopped_at(v, order, n, at);
 	for (i = 0; i < n; i++)
 		if (has_end || i != refuser)
-			expect_pairs(&v, i);
-	victim_end(&v);
+			expect_pairs(v, i);
 }
 
-static void case_refuser(const struct kit_case *self)
+static void case_refuser(const struct kit_case *self, struct victim *v)
 {
-	refuser_among(self, false);
+	refuser_among(self, v, false);
 }
 
-static void case_refuser_with_end(const struct kit_case *self)
+static void case_refuser_with_end(const struct kit_case *self, struct victim *v)
 {
-	refuser_among(self, true);
+	refuser_among(self, v, true);
 }
 
 /* Of several refusers only the first is asked. */
-static void case_several_refusers(const struct kit_case *self)
+static void case_several_refusers(const struct kit_case *self, struct victim *v)
 {
 	unsigned int n = self->others + 1, i, order[MN_KIT_SLOTS] = { 0 };
-	struct victim_opts opts = { .vmas = 1 };
-	struct victim v;
 
-	if (!start(&v, &opts))
-		return;
 	/* Notifiers without an end: more than one refuser, and no warning */
 	for (i = 0; i < n; i++)
-		add(&v, (i * 61 + 1) % n, MN_KIT_HLIST, MN_KIT_NO_END);
-	find_order(&v, order, n);
+		add(v, (i * 61 + 1) % n, MN_KIT_HLIST, MN_KIT_NO_END);
+	find_order(v, order, n);
 	for (i = 2; i < n; i += 3)
-		refuse(&v, order[i], MN_KIT_ALWAYS);
-	kill_and_reap(&v, -EAGAIN);
-	expect_stopped_at(&v, order, n, 2);
-	victim_end(&v);
+		refuse(v, order[i], MN_KIT_ALWAYS);
+	kill_and_reap(v, -EAGAIN);
+	expect_stopped_at(v, order, n, 2);
 }
 
 /* A notifier without a start was not started, so a refusal owes it no end. */
-static void case_end_only(const struct kit_case *self)
+static void case_end_only(const struct kit_case *self, struct victim *v)
 {
-	struct victim_opts opts = { .vmas = 1 };
 	struct mn_kit_counters c;
-	struct victim v;
 
-	(void)self;
-	if (!start(&v, &opts))
-		return;
 	/* Ascending and descending order both have one of slots 0 and 2 first */
-	add(&v, 0, MN_KIT_HLIST, MN_KIT_NO_START);
-	add(&v, 1, MN_KIT_HLIST, MN_KIT_NO_END);
-	add(&v, 2, MN_KIT_HLIST, MN_KIT_NO_START);
-	refuse(&v, 1, MN_KIT_ALWAYS);
-	kill_and_reap(&v, -EAGAIN);
-	c = counters(&v, 1);
+	add(v, 0, MN_KIT_HLIST, MN_KIT_NO_START);
+	add(v, 1, MN_KIT_HLIST, MN_KIT_NO_END);
+	add(v, 2, MN_KIT_HLIST, MN_KIT_NO_START);
+	refuse(v, 1, MN_KIT_ALWAYS);
+	kill_and_reap(v, -EAGAIN);
+	c = counters(v, 1);
 	expect(c.refused && c.refused == c.nonblock, "nothing was refused");
-	c = counters(&v, 0);
+	c = counters(v, 0);
 	expect(!c.ends, "slot 0: %llu ends for refused ranges", c.ends);
-	c = counters(&v, 2);
+	c = counters(v, 2);
 	expect(!c.ends, "slot 2: %llu ends for refused ranges", c.ends);
-	victim_end(&v);
 }
 
 /* After a refusal the next attempt succeeds and everyone is balanced. */
-static void case_refused_then_reaped(const struct kit_case *self)
+static void case_refused_then_reaped(const struct kit_case *self, struct victim *v)
 {
-	struct victim_opts opts = { .vmas = 1 };
-	struct victim v;
 	unsigned int i;
 
-	(void)self;
-	if (!start(&v, &opts))
-		return;
-	add_shuffled(&v, 5, 2);
-	refuse(&v, 2, 3);
-	kill_and_reap(&v, -EAGAIN);
-	expect(counters(&v, 2).refused == 3, "refused %llu times, not 3",
-	       counters(&v, 2).refused);
-	i = -victim_reap(&v);
+	add_shuffled(v, 5, 2);
+	refuse(v, 2, 3);
+	kill_and_reap(v, -EAGAIN);
+	expect(counters(v, 2).refused == 3, "refused %llu times, not 3",
+	       counters(v, 2).refused);
+	i = -victim_reap(v);
 	expect(!i, "the second process_mrelease() returned -%u", i);
 	for (i = 0; i < 5; i++) {
 		if (i == 2)
 			continue;
-		expect(counters(&v, i).accepted, "slot %u was not started", i);
-		expect_pairs(&v, i);
+		expect(counters(v, i).accepted, "slot %u was not started", i);
+		expect_pairs(v, i);
 	}
-	victim_end(&v);
 }
 
 /* An interval notifier that refuses keeps the hlist from being asked at all. */
-static void case_interval_refuses(const struct kit_case *self)
+static void case_interval_refuses(const struct kit_case *self, struct victim *v)
 {
-	struct victim_opts opts = { .vmas = 1 };
 	struct mn_kit_counters c;
-	struct victim v;
 
-	if (!start(&v, &opts))
-		return;
-	add(&v, 0, MN_KIT_HLIST, 0);
-	add(&v, 1, self->kind, 0);
-	refuse(&v, 1, MN_KIT_ALWAYS);
-	kill_and_reap(&v, -EAGAIN);
-	c = counters(&v, 1);
+	add(v, 0, MN_KIT_HLIST, 0);
+	add(v, 1, self->kind, 0);
+	refuse(v, 1, MN_KIT_ALWAYS);
+	kill_and_reap(v, -EAGAIN);
+	c = counters(v, 1);
 	expect(c.refused && c.refused == c.nonblock, "refused %llu of %llu ranges",
 	       c.refused, c.nonblock);
-	expect(!counters(&v, 0).nonblock, "an hlist notifier was started all the same");
-	remove_slot(&v, 1);
-	if (!wait_for(&v, 1, MN_KIT_REMOVED, HANG_MS))
-		never(&v, "mmu_interval_notifier_remove() never returns");
-	victim_end(&v);
+	expect(!counters(v, 0).nonblock, "an hlist notifier was started all the same");
+	remove_slot(v, 1);
+	if (!wait_for(v, 1, MN_KIT_REMOVED, HANG_MS))
+		never(v, "mmu_interval_notifier_remove() never returns");
 }
 
 /* C2, looked at from inside: no range stays counted.  The tree is empty. */
-static void case_nothing_outstanding(const struct kit_case *self)
+static void case_nothing_outstanding(const struct kit_case *self, struct victim *v)
 {
-	struct victim_opts opts = { .bind = MN_KIT_PEEK, .vmas = 1 };
 	struct mn_kit_state before, after;
-	struct victim v;
 
-	(void)self;
-	if (!start(&v, &opts))
-		return;
-	add(&v, 0, MN_KIT_HLIST, MN_KIT_NO_END);
-	before = state(&v);
-	refuse(&v, 0, MN_KIT_ALWAYS);
-	kill_and_reap(&v, -EAGAIN);
-	after = state(&v);
+	add(v, 0, MN_KIT_HLIST, MN_KIT_NO_END);
+	before = state(v);
+	refuse(v, 0, MN_KIT_ALWAYS);
+	kill_and_reap(v, -EAGAIN);
+	after = state(v);
 	expect(!before.active_ranges, "not a quiet mm to begin with");
 	hang |= !before.active_ranges && after.active_ranges;
 	expect(!after.active_ranges,
@@ -496,52 +480,38 @@ static void case_nothing_outstanding(const struct kit_case *self)
 	       after.active_ranges);
 	expect(after.sequence == before.sequence && !after.deferred,
 	       "the sequence or the deferred list changed");
-	victim_end(&v);
 }
 
-/* A victim with an interval notifier and an hlist notifier that refuses */
-static bool start_mixed(struct victim *v, uint32_t bind)
+/* An interval notifier and an hlist notifier that refuses, on one mm */
+static void add_mixed(struct victim *v)
 {
-	struct victim_opts opts = { .bind = bind, .vmas = 1 };
-
-	if (!start(v, &opts))
-		return false;
 	add(v, 0, MN_KIT_INTERVAL, 0);
 	add(v, 1, MN_KIT_HLIST, MN_KIT_NO_END);
 	refuse(v, 1, MN_KIT_ALWAYS);
-	return true;
 }
 
-static void case_read_begin_returns(const struct kit_case *self)
+static void case_read_begin_returns(const struct kit_case *self, struct victim *v)
 {
 	unsigned int slot = 0;
-	struct victim v;
 
-	(void)self;
-	if (!start_mixed(&v, 0))
-		return;
-	kill_and_reap(&v, -EAGAIN);
-	expect(counters(&v, 0).accepted, "the interval notifier was not called");
-	expect(!ioctl(v.kit, MN_KIT_READ, &slot), "read: %s", strerror(errno));
-	if (!wait_for(&v, 0, MN_KIT_READ_DONE, HANG_MS))
-		never(&v, "mmu_interval_read_begin() never returns");
-	victim_end(&v);
+	add_mixed(v);
+	kill_and_reap(v, -EAGAIN);
+	expect(counters(v, 0).accepted, "the interval notifier was not called");
+	expect(!ioctl(v->kit, MN_KIT_READ, &slot), "read: %s", strerror(errno));
+	if (!wait_for(v, 0, MN_KIT_READ_DONE, HANG_MS))
+		never(v, "mmu_interval_read_begin() never returns");
 }
 
-static void case_remove_returns(const struct kit_case *self)
+static void case_remove_returns(const struct kit_case *self, struct victim *v)
 {
-	struct victim v;
 
-	(void)self;
-	if (!start_mixed(&v, 0))
-		return;
-	kill_and_reap(&v, -EAGAIN);
-	expect(counters(&v, 0).accepted, "the interval notifier was not called");
-	remove_slot(&v, 0);
-	if (!wait_for(&v, 0, MN_KIT_REMOVED, HANG_MS))
-		never(&v, "mmu_interval_notifier_remove() never returns");
-	expect_pairs(&v, 0);
-	victim_end(&v);
+	add_mixed(v);
+	kill_and_reap(v, -EAGAIN);
+	expect(counters(v, 0).accepted, "the interval notifier was not called");
+	remove_slot(v, 0);
+	if (!wait_for(v, 0, MN_KIT_REMOVED, HANG_MS))
+		never(v, "mmu_interval_notifier_remove() never returns");
+	expect_pairs(v, 0);
 }
 
 /* The victim holds the last reference to the file, as a driver's client does. */
@@ -554,25 +524,21 @@ static void victim_exits(struct victim *v)
 		never(v, "the victim never exits");
 }
 
-static void case_victim_exits(const struct kit_case *self)
+static void case_victim_exits(const struct kit_case *self, struct victim *v)
 {
-	struct victim v;
 
-	(void)self;
-	if (!start_mixed(&v, MN_KIT_SYNC_CLOSE))
-		return;
-	kill_and_reap(&v, -EAGAIN);
-	expect(counters(&v, 0).accepted && counters(&v, 1).refused,
+	add_mixed(v);
+	kill_and_reap(v, -EAGAIN);
+	expect(counters(v, 0).accepted && counters(v, 1).refused,
 	       "both notifiers have to be called");
-	victim_exits(&v);
-	victim_end(&v);
+	victim_exits(v);
 }
 
 /*
  * While a range is open, interval notifiers that come and go are put on the
  * deferred list.  A refusal closes the range and has to work off the list.
  */
-static void case_deferred(const struct kit_case *self)
+static void case_deferred(const struct kit_case *self, struct victim *v)
 {
 	struct mn_kit_script hold = {
 		.slot = 1, .nonblock_ret = -EAGAIN, .nonblock_times = MN_KIT_ALWAYS,
@@ -580,232 +546,188 @@ static void case_deferred(const struct kit_case *self)
 	};
 	unsigned int slot = 3, tries = HANG_MS / 10;
 	struct mn_kit_state s;
-	struct victim v;
 	pid_t helper;
 	int ret;
 
-	(void)self;
-	if (!start_mixed(&v, MN_KIT_PEEK))
-		return;
-	add(&v, 2, MN_KIT_INTERVAL, 0);
-	play(&v, &hold);
+	add_mixed(v);
+	add(v, 2, MN_KIT_INTERVAL, 0);
+	play(v, &hold);
 	if (result != PASSED)
-		goto out;
-	ret = victim_kill(&v);
+		return;
+	ret = victim_kill(v);
 	expect(!ret, "cannot hold the victim in exit: %s", strerror(-ret));
-	helper = victim_reap_async(&v);
+	helper = victim_reap_async(v);
 	expect(helper >= 0, "fork: %s", strerror(errno));
-	expect(wait_for(&v, 1, MN_KIT_HOLDING, PATIENCE_MS), "nobody asked");
-	add(&v, 3, MN_KIT_INTERVAL, 0);
-	remove_slot(&v, 2);
-	while (s = state(&v), s.deferred < 2 && --tries)
-		wait_for(&v, 2, MN_KIT_REMOVED, 10);
+	expect(wait_for(v, 1, MN_KIT_HOLDING, PATIENCE_MS), "nobody asked");
+	add(v, 3, MN_KIT_INTERVAL, 0);
+	remove_slot(v, 2);
+	while (s = state(v), s.deferred < 2 && --tries)
+		wait_for(v, 2, MN_KIT_REMOVED, 10);
 	expect(s.deferred == 2, "%u on the deferred list, not 2", s.deferred);
-	expect(!ioctl(v.kit, MN_KIT_OPEN_GATE), "gate: %s", strerror(errno));
+	expect(!ioctl(v->kit, MN_KIT_OPEN_GATE), "gate: %s", strerror(errno));
 	ret = helper_wait(helper);
 	expect(ret == -EAGAIN, "process_mrelease() returned %d", ret);
 
-	if (!wait_for(&v, 2, MN_KIT_REMOVED, HANG_MS))
-		never(&v, "a removal deferred during the refusal never returns");
-	s = state(&v);
+	if (!wait_for(v, 2, MN_KIT_REMOVED, HANG_MS))
+		never(v, "a removal deferred during the refusal never returns");
+	s = state(v);
 	expect(!s.deferred && !s.active_ranges && !(s.sequence & 1),
 	       "%u deferred, %llu ranges open, sequence %llu", s.deferred,
 	       s.active_ranges, s.sequence);
 	if (!stuck) {
-		ioctl(v.kit, MN_KIT_READ, &slot);
-		if (!wait_for(&v, 3, MN_KIT_READ_DONE, HANG_MS))
-			never(&v, "an insert deferred during the refusal is never seen");
-		remove_slot(&v, 3);
-		if (!wait_for(&v, 3, MN_KIT_REMOVED, HANG_MS))
-			never(&v, "an insert deferred during the refusal cannot be removed");
+		ioctl(v->kit, MN_KIT_READ, &slot);
+		if (!wait_for(v, 3, MN_KIT_READ_DONE, HANG_MS))
+			never(v, "an insert deferred during the refusal is never seen");
+		remove_slot(v, 3);
+		if (!wait_for(v, 3, MN_KIT_REMOVED, HANG_MS))
+			never(v, "an insert deferred during the refusal cannot be removed");
 	}
-out:
-	victim_end(&v);
 }
 
 /* A two-pass notifier that started gets its second pass when another refuses. */
-static void case_two_pass(const struct kit_case *self)
+static void case_two_pass(const struct kit_case *self, struct victim *v)
 {
 	struct mn_kit_counters c;
-	struct victim v;
 
-	(void)self;
 	if (!(info.features & MN_KIT_HAS_TWO_PASS)) {
 		skip("this kernel has no two-pass interval notifiers");
 		return;
 	}
-	if (!start_mixed(&v, 0))
-		return;
-	add(&v, 2, MN_KIT_INTERVAL_TWO_PASS, 0);
-	add(&v, 3, MN_KIT_INTERVAL, 0);
-	refuse(&v, 3, MN_KIT_ALWAYS);
-	kill_and_reap(&v, -EAGAIN);
-	c = counters(&v, 2);
+	add_mixed(v);
+	add(v, 2, MN_KIT_INTERVAL_TWO_PASS, 0);
+	add(v, 3, MN_KIT_INTERVAL, 0);
+	refuse(v, 3, MN_KIT_ALWAYS);
+	kill_and_reap(v, -EAGAIN);
+	c = counters(v, 2);
 	expect(c.accepted, "the two-pass notifier was not called");
 	expect(c.finishes == c.accepted, "%llu starts, %llu finishes", c.accepted,
 	       c.finishes);
-	expect_pairs(&v, 2);
-	victim_end(&v);
+	expect_pairs(v, 2);
 }
 
 /* C3: an error on a blockable range is reported once and changes nothing. */
-static void case_blockable_error(const struct kit_case *self)
+static void case_blockable_error(const struct kit_case *self, struct victim *v)
 {
 	struct mn_kit_script wrong = { .slot = 1, .blockable_ret = -EINTR };
-	struct victim_opts opts = { .vmas = 1 };
 	struct mn_kit_counters c;
-	struct victim v;
 	unsigned int i;
 
-	(void)self;
-	if (!start(&v, &opts))
-		return;
 	for (i = 0; i < 3; i++)
-		add(&v, i, MN_KIT_HLIST, 0);
-	play(&v, &wrong);
-	action(&v, VICTIM_DISCARD);
-	action(&v, VICTIM_DISCARD);
+		add(v, i, MN_KIT_HLIST, 0);
+	play(v, &wrong);
+	action(v, VICTIM_DISCARD);
+	action(v, VICTIM_DISCARD);
 	for (i = 0; i < 3; i++) {
-		c = counters(&v, i);
+		c = counters(v, i);
 		expect(c.blockable == 2 && c.ends == 2,
 		       "slot %u: %llu starts, %llu ends, not 2 and 2", i,
 		       c.blockable, c.ends);
-		expect_pairs(&v, i);
+		expect_pairs(v, i);
 	}
 	i = klog_named();
 	expect(i == 1, "the callback is named in %u lines of the log, not 1", i);
-	victim_end(&v);
 }
 
 /* C3 for an interval notifier */
-static void case_interval_blockable_error(const struct kit_case *self)
+static void case_interval_blockable_error(const struct kit_case *self, struct victim *v)
 {
 	struct mn_kit_script wrong = { .slot = 0, .blockable_ret = -EAGAIN };
-	struct victim_opts opts = { .vmas = 1 };
 	unsigned int lines;
-	struct victim v;
 
-	(void)self;
-	if (!start(&v, &opts))
-		return;
-	add(&v, 0, MN_KIT_INTERVAL, 0);
-	play(&v, &wrong);
-	action(&v, VICTIM_DISCARD);
-	action(&v, VICTIM_DISCARD);
-	expect(counters(&v, 0).refused == 2, "the callback was not called twice");
+	add(v, 0, MN_KIT_INTERVAL, 0);
+	play(v, &wrong);
+	action(v, VICTIM_DISCARD);
+	action(v, VICTIM_DISCARD);
+	expect(counters(v, 0).refused == 2, "the callback was not called twice");
 	wrong.blockable_ret = 0;
-	play(&v, &wrong);
+	play(v, &wrong);
 	lines = klog_named();
 	expect(lines == 1, "the callback is named in %u lines of the log, not 1", lines);
-	remove_slot(&v, 0);
-	if (!wait_for(&v, 0, MN_KIT_REMOVED, HANG_MS))
-		never(&v, "mmu_interval_notifier_remove() never returns");
-	victim_end(&v);
+	remove_slot(v, 0);
+	if (!wait_for(v, 0, MN_KIT_REMOVED, HANG_MS))
+		never(v, "mmu_interval_notifier_remove() never returns");
 }
 
 /* C4: any error on a non-blocking range refuses it, a wrong one is reported once. */
-static void case_wrong_refusal(const struct kit_case *self)
+static void case_wrong_refusal(const struct kit_case *self, struct victim *v)
 {
 	struct mn_kit_script wrong = {
 		.slot = 0, .nonblock_ret = -ENOMEM, .nonblock_times = MN_KIT_ALWAYS,
 	};
-	struct victim_opts opts = { .vmas = 1 };
 	unsigned int lines;
-	struct victim v;
 
-	(void)self;
-	if (!start(&v, &opts))
-		return;
-	add(&v, 0, MN_KIT_HLIST, MN_KIT_NO_END);
-	play(&v, &wrong);
-	kill_and_reap(&v, -EAGAIN);
-	expect(counters(&v, 0).refused > 1, "one range is not enough");
+	add(v, 0, MN_KIT_HLIST, MN_KIT_NO_END);
+	play(v, &wrong);
+	kill_and_reap(v, -EAGAIN);
+	expect(counters(v, 0).refused > 1, "one range is not enough");
 	lines = klog_named();
 	expect(lines == 1, "the callback is named in %u lines of the log, not 1", lines);
-	victim_end(&v);
 }
 
 /* C6: a victim of 1,000 VMAs is refused 1,000 times without a word in the log. */
-static void case_silent_refusal(const struct kit_case *self)
+static void case_silent_refusal(const struct kit_case *self, struct victim *v)
 {
-	struct victim_opts opts = { .vmas = 1000 };
 	struct mn_kit_counters c;
 	unsigned int lines;
-	struct victim v;
 
-	(void)self;
-	if (!start(&v, &opts))
-		return;
-	add(&v, 0, MN_KIT_HLIST, MN_KIT_NO_END);
-	refuse(&v, 0, MN_KIT_ALWAYS);
-	kill_and_reap(&v, -EAGAIN);
-	c = counters(&v, 0);
+	add(v, 0, MN_KIT_HLIST, MN_KIT_NO_END);
+	refuse(v, 0, MN_KIT_ALWAYS);
+	kill_and_reap(v, -EAGAIN);
+	c = counters(v, 0);
 	expect(c.refused >= 1000, "refused %llu times, expected 1000", c.refused);
 	lines = klog_named();
 	expect(!lines, "%u lines in the log for %llu refusals", lines, c.refused);
-	victim_end(&v);
 }
 
-static void protect_ends(enum victim_action what)
+static void protect_ends(struct victim *v, enum victim_action what)
 {
-	struct victim_opts opts = { .vmas = 1 };
 	struct mn_kit_counters c;
-	struct victim v;
 	int ret;
 
-	if (!start(&v, &opts))
-		return;
-	add(&v, 0, MN_KIT_HLIST, 0);
-	ret = victim_do(&v, what);
+	add(v, 0, MN_KIT_HLIST, 0);
+	ret = victim_do(v, what);
 	if (ret == -EPERM || ret == -EACCES)
 		skip("may not map address 0 (vm.mmap_min_addr, or a security module)");
 	else
 		expect(!ret, "mprotect: %s", strerror(-ret));
-	c = counters(&v, 0);
+	c = counters(v, 0);
 	if (!ret)
 		expect(c.blockable >= 2, "mprotect() started %llu ranges, not 2",
 		       c.blockable);
-	expect_pairs(&v, 0);
-	victim_end(&v);
+	expect_pairs(v, 0);
 }
 
-static void case_protect(const struct kit_case *self)
+static void case_protect(const struct kit_case *self, struct victim *v)
 {
-	(void)self;
-	protect_ends(VICTIM_PROTECT);
+	protect_ends(v, VICTIM_PROTECT);
 }
 
-static void case_protect_zero(const struct kit_case *self)
+static void case_protect_zero(const struct kit_case *self, struct victim *v)
 {
-	(void)self;
-	protect_ends(VICTIM_PROTECT_ZERO);
+	protect_ends(v, VICTIM_PROTECT_ZERO);
 }
 
 /*
  * C5: the refuser holds until one of the notifiers is off the list, then refuses;
  * the undo walk meets a list that is shorter than the one that was started.
  */
-static void removal_during_refusal(unsigned int kind, bool refuser_itself)
+static void removal_during_refusal(struct victim *v, unsigned int kind, bool refuser_itself)
 {
 	unsigned int n = 9, at = 4, order[MN_KIT_SLOTS] = { 0 }, i, slot;
 	unsigned int gone[MN_KIT_HOLD_SLOTS];
-	struct victim_opts opts = { .vmas = 1 };
 	struct mn_kit_script hold = {
 		.nonblock_ret = -EAGAIN, .nonblock_times = MN_KIT_ALWAYS,
 		.hold = MN_KIT_HOLD_UNHASHED,
 	};
-	struct victim v;
 	pid_t helper;
 	int ret;
 
 	hold.slot = slot_at(n, at);
-	if (!start(&v, &opts))
-		return;
 	for (i = 0; i < n; i++) {
 		slot = (i * 61 + 1) % n;
-		add(&v, slot, kind, slot == hold.slot ? MN_KIT_NO_END : 0);
+		add(v, slot, kind, slot == hold.slot ? MN_KIT_NO_END : 0);
 	}
-	find_order(&v, order, n);
+	find_order(v, order, n);
 	/*
 	 * Two that were started; or one, and the refuser.  A walk that counts
 	 * positions would go too far by two, one that looks for the refuser by two
@@ -815,93 +737,89 @@ static void removal_during_refusal(unsigned int kind, bool refuser_itself)
 	gone[1] = refuser_itself ? hold.slot : order[at - 3];
 	hold.hold_count = ARRAY_SIZE(gone);
 	memcpy(hold.hold_slots, gone, sizeof(gone));
-	play(&v, &hold);
+	play(v, &hold);
 	if (result != PASSED)
-		goto out;
-	ret = victim_kill(&v);
+		return;
+	ret = victim_kill(v);
 	expect(!ret, "cannot hold the victim in exit: %s", strerror(-ret));
-	helper = victim_reap_async(&v);
+	helper = victim_reap_async(v);
 	expect(helper >= 0, "fork: %s", strerror(errno));
-	expect(wait_for(&v, hold.slot, MN_KIT_HOLDING, PATIENCE_MS), "nobody asked");
+	expect(wait_for(v, hold.slot, MN_KIT_HOLDING, PATIENCE_MS), "nobody asked");
 	for (i = 0; i < ARRAY_SIZE(gone); i++)
-		remove_slot(&v, gone[i]);
+		remove_slot(v, gone[i]);
 	ret = helper_wait(helper);
 	expect(ret == -EAGAIN, "process_mrelease() returned %d", ret);
 	for (i = 0; i < ARRAY_SIZE(gone); i++)
-		expect(wait_for(&v, gone[i], MN_KIT_REMOVED, PATIENCE_MS),
+		expect(wait_for(v, gone[i], MN_KIT_REMOVED, PATIENCE_MS),
 		       "removal never returns");
 	/* No more callbacks for the one that is gone; one more round to see it */
-	victim_reap(&v);
+	victim_reap(v);
 	for (i = 0; i < n; i++) {
-		struct mn_kit_counters c = counters(&v, order[i]);
+		struct mn_kit_counters c = counters(v, order[i]);
 
 		if (order[i] == gone[0] || order[i] == gone[1] || i == at) {
 			expect(!c.late, "%llu callbacks after removal", c.late);
 			expect(!c.stray, "%llu ends without a start", c.stray);
 			expect(!c.hold_timeouts, "what it held for never came");
 		} else {
-			expect_pairs(&v, order[i]);
+			expect_pairs(v, order[i]);
 			expect(i > at || c.nonblock, "place %u was not started", i);
 		}
 	}
-out:
-	victim_end(&v);
 }
 
-static void case_removal(const struct kit_case *self)
+static void case_removal(const struct kit_case *self, struct victim *v)
 {
-	removal_during_refusal(self->kind, false);
+	removal_during_refusal(v, self->kind, false);
 }
 
-static void case_refuser_removal(const struct kit_case *self)
+static void case_refuser_removal(const struct kit_case *self, struct victim *v)
 {
-	removal_during_refusal(self->kind, true);
+	removal_during_refusal(v, self->kind, true);
 }
 
 /* Subscriptions come and go while another process is refused again and again. */
-static void case_churn(const struct kit_case *self)
+static void case_churn(const struct kit_case *self, struct victim *v)
 {
 	struct { volatile bool stop; volatile unsigned int refused; } *shared;
-	struct victim_opts opts = { .vmas = 4 };
 	unsigned int i, cycle, slot;
 	struct mn_kit_counters c;
-	struct victim v;
 	pid_t helper;
 
 	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (!expect(shared != MAP_FAILED, "no memory") || !start(&v, &opts))
+	if (!expect(shared != MAP_FAILED, "no memory"))
 		return;
 	/* Slots 0, 2, 4 ... stay, 1, 3, 5 ... come and go; one in the middle refuses */
 	for (i = 0; i < 9; i++) {
 		slot = (i * 61 + 1) % 9;
-		add(&v, slot, slot % 2 ? self->kind : MN_KIT_HLIST,
+		add(v, slot, slot % 2 ? self->kind : MN_KIT_HLIST,
 		    slot == 4 ? MN_KIT_NO_END : 0);
 	}
-	refuse(&v, 4, MN_KIT_ALWAYS);
-	kill_and_reap(&v, -EAGAIN);
+	refuse(v, 4, MN_KIT_ALWAYS);
+	kill_and_reap(v, -EAGAIN);
 	if (result != PASSED)
-		goto out;
+		return;
 
 	helper = fork();
 	if (!expect(helper >= 0, "fork: %s", strerror(errno)))
-		goto out;
+		return;
 	if (!helper) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		while (!shared->stop && victim_reap(&v) == -EAGAIN)
+		while (!shared->stop && victim_reap(v) == -EAGAIN)
 			shared->refused++;
 		_exit(0);
 	}
 	for (cycle = 0; result == PASSED &&
 	     (cycle < self->others || shared->refused < self->others); cycle++) {
 		slot = cycle * 2 % 8 + 1;
-		remove_slot(&v, slot);
-		expect(wait_for(&v, slot, MN_KIT_REMOVED, PATIENCE_MS),
+		remove_slot(v, slot);
+		expect(wait_for(v, slot, MN_KIT_REMOVED, PATIENCE_MS),
 		       "removal never returns");
-		c = counters(&v, slot);
+		c = counters(v, slot);
 		expect(!c.late && !c.stray, "slot %u: %llu late, %llu stray", slot,
 		       c.late, c.stray);
-		add(&v, slot, self->kind, 0);
+		add(v, slot, self->kind, 0);
 		expect(!waitpid(helper, NULL, WNOHANG),
 		       "process_mrelease() was not refused after %u times", shared->refused);
 	}
@@ -909,123 +827,81 @@ static void case_churn(const struct kit_case *self)
 	helper_wait(helper);
 	for (i = 0; i < 9; i += 2)
 		if (i != 4)
-			expect_pairs(&v, i);
+			expect_pairs(v, i);
 	for (i = 1; i < 9; i += 2)
-		expect(!counters(&v, i).late, "a callback after removal");
-out:
-	victim_end(&v);
+		expect(!counters(v, i).late, "a callback after removal");
 	munmap(shared, 4096);
 }
 
-/* vm.panic_on_oom=2 panics for a memory cgroup, too. */
-static bool start_oom(struct victim *v, const struct victim_opts *opts)
-{
-	int fd = open("/proc/sys/vm/panic_on_oom", O_RDONLY | O_CLOEXEC);
-	char c = '2';
-
-	if (fd >= 0) {
-		if (read(fd, &c, 1) != 1)
-			c = '2';
-		close(fd);
-	}
-	if (c == '2') {
-		skip("vm.panic_on_oom is 2, or cannot be read");
-		return false;
-	}
-	return start(v, opts);
-}
-
 /* A real OOM kill; the reaper is refused for some ranges and then succeeds. */
-static void case_oom_retried(const struct kit_case *self)
+static void case_oom_retried(const struct kit_case *self, struct victim *v)
 {
-	struct victim_opts opts = { .vmas = 1, .oom = true };
 	char who[64];
-	struct victim v;
 	unsigned int i;
 	int ret;
 
-	(void)self;
-	if (!start_oom(&v, &opts))
-		return;
-	add_shuffled(&v, 5, 2);
-	refuse(&v, 2, 3);
-	action(&v, VICTIM_HOG);
-	ret = victim_stopped(&v);
+	add_shuffled(v, 5, 2);
+	refuse(v, 2, 3);
+	action(v, VICTIM_HOG);
+	ret = victim_stopped(v);
 	expect(!ret, "cannot hold the OOM victim in exit: %s", strerror(-ret));
-	snprintf(who, sizeof(who), "reaped process %d ", v.pid);
+	snprintf(who, sizeof(who), "reaped process %d ", v->pid);
 	expect(klog_wait("oom_reaper: ", who), "the OOM reaper never came");
-	expect(counters(&v, 2).refused == 3, "refused %llu times, not 3",
-	       counters(&v, 2).refused);
+	expect(counters(v, 2).refused == 3, "refused %llu times, not 3",
+	       counters(v, 2).refused);
 	for (i = 0; i < 5; i++) {
 		if (i == 2)
 			continue;
-		expect(counters(&v, i).nonblock, "slot %u was not started", i);
-		expect_pairs(&v, i);
+		expect(counters(v, i).nonblock, "slot %u was not started", i);
+		expect_pairs(v, i);
 	}
-	victim_end(&v);
 }
 
 /* The same, but the refuser never gives in and the reaper gives up. */
-static void case_oom_given_up(const struct kit_case *self)
+static void case_oom_given_up(const struct kit_case *self, struct victim *v)
 {
 	unsigned int n = 5, at = 2, order[MN_KIT_SLOTS] = { 0 }, i;
-	struct victim_opts opts = { .vmas = 1, .oom = true };
 	unsigned int refuser = slot_at(n, at);
-	struct victim v;
 	char who[64];
 	int ret;
 
-	(void)self;
-	if (!start_oom(&v, &opts))
-		return;
-	add_shuffled(&v, n, refuser);
-	find_order(&v, order, n);
-	refuse(&v, refuser, MN_KIT_ALWAYS);
-	action(&v, VICTIM_HOG);
-	ret = victim_stopped(&v);
+	add_shuffled(v, n, refuser);
+	find_order(v, order, n);
+	refuse(v, refuser, MN_KIT_ALWAYS);
+	action(v, VICTIM_HOG);
+	ret = victim_stopped(v);
 	expect(!ret, "cannot hold the OOM victim in exit: %s", strerror(-ret));
-	snprintf(who, sizeof(who), "unable to reap pid:%d ", v.pid);
+	snprintf(who, sizeof(who), "unable to reap pid:%d ", v->pid);
 	expect(klog_wait("oom_reaper: ", who), "the OOM reaper never gave up");
-	expect_stopped_at(&v, order, n, at);
+	expect_stopped_at(v, order, n, at);
 	for (i = 0; i < n; i++)
 		if (i != refuser)
-			expect_pairs(&v, i);
-	victim_end(&v);
+			expect_pairs(v, i);
 }
 
 /* An OOM victim with an interval notifier and a refuser has to exit, too. */
-static void case_oom_victim_exits(const struct kit_case *self)
+static void case_oom_victim_exits(const struct kit_case *self, struct victim *v)
 {
-	struct victim_opts opts = {
-		.bind = MN_KIT_SYNC_CLOSE, .vmas = 1, .oom = true,
-	};
-	struct victim v;
 	char who[64];
 	int ret;
 
-	(void)self;
-	if (!start_oom(&v, &opts))
-		return;
-	add(&v, 0, MN_KIT_INTERVAL, 0);
-	add(&v, 1, MN_KIT_HLIST, MN_KIT_NO_END);
-	refuse(&v, 1, MN_KIT_ALWAYS);
-	action(&v, VICTIM_HOG);
-	ret = victim_stopped(&v);
+	add(v, 0, MN_KIT_INTERVAL, 0);
+	add(v, 1, MN_KIT_HLIST, MN_KIT_NO_END);
+	refuse(v, 1, MN_KIT_ALWAYS);
+	action(v, VICTIM_HOG);
+	ret = victim_stopped(v);
 	expect(!ret, "cannot hold the OOM victim in exit: %s", strerror(-ret));
-	snprintf(who, sizeof(who), "unable to reap pid:%d ", v.pid);
+	snprintf(who, sizeof(who), "unable to reap pid:%d ", v->pid);
 	expect(klog_wait("oom_reaper: ", who), "the OOM reaper never gave up");
-	expect(counters(&v, 0).accepted && counters(&v, 1).refused,
+	expect(counters(v, 0).accepted && counters(v, 1).refused,
 	       "both notifiers have to be called");
-	victim_exits(&v);
-	victim_end(&v);
+	victim_exits(v);
 }
 
 /* Callbacks of a non-blocking range run where DEBUG_ATOMIC_SLEEP sees them sleep */
-static void case_bracketed(const struct kit_case *self)
+static void case_bracketed(const struct kit_case *self, struct victim *v)
 {
-	struct victim_opts opts = { .vmas = 1 };
 	struct mn_kit_counters c;
-	struct victim v;
 
 	if (!(info.features & MN_KIT_HAS_ATOMIC_SLEEP)) {
 		skip("needs CONFIG_DEBUG_ATOMIC_SLEEP");
@@ -1036,67 +912,52 @@ static void case_bracketed(const struct kit_case *self)
 		skip("this kernel has no two-pass interval notifiers");
 		return;
 	}
-	if (!start(&v, &opts))
-		return;
-	add(&v, 0, self->kind, 0);
-	kill_and_reap(&v, 0);
-	c = counters(&v, 0);
+	add(v, 0, self->kind, 0);
+	kill_and_reap(v, 0);
+	c = counters(v, 0);
 	expect(c.nonblock, "the callback was not called");
 	expect(!c.unbracketed, "%llu callbacks outside non_block_start()", c.unbracketed);
-	victim_end(&v);
 }
 
-static void case_undo_bracketed(const struct kit_case *self)
+static void case_undo_bracketed(const struct kit_case *self, struct victim *v)
 {
 	unsigned int n = 3, i, refuser = slot_at(n, 1);
-	struct victim_opts opts = { .vmas = 1 };
 	unsigned long long ends = 0, unbracketed = 0;
 	struct mn_kit_counters c;
-	struct victim v;
 
-	(void)self;
 	if (!(info.features & MN_KIT_HAS_ATOMIC_SLEEP)) {
 		skip("needs CONFIG_DEBUG_ATOMIC_SLEEP");
 		return;
 	}
-	if (!start(&v, &opts))
-		return;
-	add_shuffled(&v, n, refuser);
-	refuse(&v, refuser, MN_KIT_ALWAYS);
-	kill_and_reap(&v, -EAGAIN);
+	add_shuffled(v, n, refuser);
+	refuse(v, refuser, MN_KIT_ALWAYS);
+	kill_and_reap(v, -EAGAIN);
 	for (i = 0; i < n; i++) {
-		c = counters(&v, i);
+		c = counters(v, i);
 		ends += c.ends;
 		unbracketed += c.unbracketed;
 	}
 	expect(ends, "nobody was ended");
 	expect(!unbracketed, "%llu of %llu ends outside non_block_start()", unbracketed,
 	       ends);
-	victim_end(&v);
 }
 
 /* A refused VMA costs no mmu_gather: the notifiers are asked before. */
-static void case_not_gathered(const struct kit_case *self)
+static void case_not_gathered(const struct kit_case *self, struct victim *v)
 {
-	struct victim_opts opts = { .vmas = 1 };
 	struct mn_kit_counters c;
-	struct victim v;
 
-	(void)self;
-	if (!start(&v, &opts))
-		return;
-	add(&v, 0, MN_KIT_HLIST, MN_KIT_NO_END);
-	refuse(&v, 0, MN_KIT_ALWAYS);
-	kill_and_reap(&v, -EAGAIN);
-	c = counters(&v, 0);
+	add(v, 0, MN_KIT_HLIST, MN_KIT_NO_END);
+	refuse(v, 0, MN_KIT_ALWAYS);
+	kill_and_reap(v, -EAGAIN);
+	c = counters(v, 0);
 	expect(c.refused, "nothing was refused");
 	expect(!c.gathered, "%llu of %llu refused ranges had been gathered for",
 	       c.gathered, c.refused);
-	victim_end(&v);
 }
 
 /* The kit itself: a crashed user leaves nothing registered. */
-static void case_crash(const struct kit_case *self)
+static void case_crash(const struct kit_case *self, struct victim *v)
 {
 	struct mn_kit_wait alone = {
 		.what = MN_KIT_ALONE, .timeout_ms = PATIENCE_MS,
@@ -1107,7 +968,6 @@ static void case_crash(const struct kit_case *self)
 	pid_t pid;
 	char c;
 
-	(void)self;
 	expect(!ioctl(ctl, MN_KIT_WAIT, &alone), "another user of the kit, or one stuck");
 	if (!expect(!pipe(pipefd), "pipe: %s", strerror(errno)))
 		return;
@@ -1148,21 +1008,16 @@ static void case_crash(const struct kit_case *self)
 }
 
 /* The kit itself: what it is given is checked. */
-static void case_bad_input(const struct kit_case *self)
+static void case_bad_input(const struct kit_case *self, struct victim *v)
 {
-	struct victim_opts opts = { .vmas = 1 };
 	unsigned int beyond = MN_KIT_SLOTS, unused = 7;
 	struct mn_kit_bind bind = { .flags = ~0u };
 	struct mn_kit_mark open_ended, control = { "a\nb" };
-	struct victim v;
 
-	(void)self;
 	memset(&open_ended, 'x', sizeof(open_ended));
-	if (!start(&v, &opts))
-		return;
-	add(&v, 0, MN_KIT_HLIST, 0);
+	add(v, 0, MN_KIT_HLIST, 0);
 #define REJECTED(error, cmd, ...) do {						\
-	int ret = ioctl(v.kit, cmd, __VA_ARGS__);				\
+	int ret = ioctl(v->kit, cmd, __VA_ARGS__);				\
 	expect(ret < 0 && errno == (error), #cmd " " #__VA_ARGS__		\
 	       ": %s, expected %s", ret < 0 ? strerror(errno) : "success",	\
 	       strerror(error));						\
@@ -1211,61 +1066,73 @@ static void case_bad_input(const struct kit_case *self)
 	REJECTED(EINVAL, MN_KIT_MARK, &open_ended);
 	REJECTED(EINVAL, MN_KIT_MARK, &control);
 #undef REJECTED
-	victim_end(&v);
 }
 
 #define AMONG(fn, prefix, danger, n)						\
-	{ prefix "_first_among_" #n, danger, fn, n, FIRST, 0 },		\
-	{ prefix "_middle_among_" #n, danger, fn, n, MIDDLE, 0 },		\
-	{ prefix "_last_among_" #n, danger, fn, n, LAST, 0 }
+	{ prefix "_first_among_" #n, danger, fn, n, FIRST },		\
+	{ prefix "_middle_among_" #n, danger, fn, n, MIDDLE },		\
+	{ prefix "_last_among_" #n, danger, fn, n, LAST }
 
 static const struct kit_case cases[] = {
-	{ "kit_rejects_bad_input", SAFE, case_bad_input, 0, 0, 0 },
-	{ "kit_survives_a_crashed_user", SAFE, case_crash, 0, 0, 0 },
-	{ "all_accept", SAFE, case_all_accept, 8, 0, 0 },
-	{ "refuser_first_among_1", SAFE, case_refuser, 1, FIRST, 0 },
-	{ "refuser_last_among_1", SAFE, case_refuser, 1, LAST, 0 },
+	{ "kit_rejects_bad_input", SAFE, case_bad_input },
+	{ "kit_survives_a_crashed_user", SAFE, case_crash, .no_victim = true },
+	{ "all_accept", SAFE, case_all_accept, 8 },
+	{ "refuser_first_among_1", SAFE, case_refuser, 1, FIRST },
+	{ "refuser_last_among_1", SAFE, case_refuser, 1, LAST },
 	AMONG(case_refuser, "refuser", SAFE, 2),
 	AMONG(case_refuser, "refuser", SAFE, 8),
 	AMONG(case_refuser, "refuser", SAFE, 64),
-	{ "several_refusers_among_8", SAFE, case_several_refusers, 8, 0, 0 },
-	{ "end_only_gets_no_end_for_a_refused_range", SAFE, case_end_only, 0, 0, 0 },
-	{ "refused_then_reaped", SAFE, case_refused_then_reaped, 0, 0, 0 },
+	{ "several_refusers_among_8", SAFE, case_several_refusers, 8 },
+	{ "end_only_gets_no_end_for_a_refused_range", SAFE, case_end_only },
+	{ "refused_then_reaped", SAFE, case_refused_then_reaped },
 	{ "interval_refuses_before_any_hlist_start", SAFE, case_interval_refuses,
-	  0, 0, MN_KIT_INTERVAL },
-	{ "refusal_leaves_nothing_outstanding", SAFE, case_nothing_outstanding, 0, 0, 0 },
-	{ "refusal_of_1000_vmas_logs_nothing", SAFE, case_silent_refusal, 0, 0, 0 },
-	{ "refused_range_is_not_gathered_for", SAFE, case_not_gathered, 0, 0, 0 },
-	{ "mprotect_is_ended", SAFE, case_protect, 0, 0, 0 },
-	{ "mprotect_at_zero_is_ended", SAFE, case_protect_zero, 0, 0, 0 },
-	{ "unregister_during_a_refusal", SAFE, case_removal, 0, 0, MN_KIT_HLIST },
-	{ "put_during_a_refusal", SAFE, case_removal, 0, 0, MN_KIT_HLIST_GET },
+	  .kind = MN_KIT_INTERVAL },
+	{ "refusal_leaves_nothing_outstanding", SAFE, case_nothing_outstanding,
+	  .opts = { .bind = MN_KIT_PEEK } },
+	{ "refusal_of_1000_vmas_logs_nothing", SAFE, case_silent_refusal,
+	  .opts = { .vmas = 1000 } },
+	{ "refused_range_is_not_gathered_for", SAFE, case_not_gathered },
+	{ "mprotect_is_ended", SAFE, case_protect },
+	{ "mprotect_at_zero_is_ended", SAFE, case_protect_zero },
+	{ "unregister_during_a_refusal", SAFE, case_removal,
+	  .kind = MN_KIT_HLIST },
+	{ "put_during_a_refusal", SAFE, case_removal,
+	  .kind = MN_KIT_HLIST_GET },
 	{ "refuser_unregistered_during_its_refusal", SAFE, case_refuser_removal,
-	  0, 0, MN_KIT_HLIST },
+	  .kind = MN_KIT_HLIST },
 	{ "refuser_put_during_its_refusal", SAFE, case_refuser_removal,
-	  0, 0, MN_KIT_HLIST_GET },
-	{ "register_and_unregister_during_refusals", SAFE, case_churn, 60, 0, MN_KIT_HLIST },
-	{ "get_and_put_during_refusals", SAFE, case_churn, 60, 0, MN_KIT_HLIST_GET },
-	{ "hlist_callbacks_are_bracketed", SAFE, case_bracketed, 0, 0, MN_KIT_HLIST },
-	{ "interval_callbacks_are_bracketed", SAFE, case_bracketed, 0, 0, MN_KIT_INTERVAL },
+	  .kind = MN_KIT_HLIST_GET },
+	{ "register_and_unregister_during_refusals", SAFE, case_churn,
+	  .others = 60, .kind = MN_KIT_HLIST },
+	{ "get_and_put_during_refusals", SAFE, case_churn,
+	  .others = 60, .kind = MN_KIT_HLIST_GET },
+	{ "hlist_callbacks_are_bracketed", SAFE, case_bracketed,
+	  .kind = MN_KIT_HLIST },
+	{ "interval_callbacks_are_bracketed", SAFE, case_bracketed,
+	  .kind = MN_KIT_INTERVAL },
 	{ "two_pass_callbacks_are_bracketed", SAFE, case_bracketed,
-	  0, 0, MN_KIT_INTERVAL_TWO_PASS },
-	{ "ends_of_a_refused_range_are_bracketed", SAFE, case_undo_bracketed, 0, 0, 0 },
-	{ "oom_reaper_retries_after_refusals", SAFE, case_oom_retried, 0, 0, 0 },
-	{ "oom_reaper_gives_up_and_all_is_ended", SAFE, case_oom_given_up, 0, 0, 0 },
+	  .kind = MN_KIT_INTERVAL_TWO_PASS },
+	{ "ends_of_a_refused_range_are_bracketed", SAFE, case_undo_bracketed },
+	{ "oom_reaper_retries_after_refusals", SAFE, case_oom_retried,
+	  .opts = { .oom = true } },
+	{ "oom_reaper_gives_up_and_all_is_ended", SAFE, case_oom_given_up,
+	  .opts = { .oom = true } },
 	AMONG(case_refuser_with_end, "refuser_with_end", WARNS, 8),
 	{ "blockable_error_is_reported_once_and_ended_once", WARNS,
-	  case_blockable_error, 0, 0, 0 },
+	  case_blockable_error },
 	{ "interval_blockable_error_is_reported_once_by_name", WARNS,
-	  case_interval_blockable_error, 0, 0, 0 },
+	  case_interval_blockable_error },
 	{ "wrong_refusal_code_is_reported_once_by_name", WARNS,
-	  case_wrong_refusal, 0, 0, 0 },
-	{ "two_pass_is_finished_when_another_refuses", HANGS, case_two_pass, 0, 0, 0 },
-	{ "read_begin_returns_after_a_refusal", HANGS, case_read_begin_returns, 0, 0, 0 },
-	{ "interval_remove_returns_after_a_refusal", HANGS, case_remove_returns, 0, 0, 0 },
-	{ "deferred_insert_and_remove_after_a_refusal", HANGS, case_deferred, 0, 0, 0 },
-	{ "victim_exits_after_a_refusal", HANGS, case_victim_exits, 0, 0, 0 },
-	{ "oom_victim_exits_after_refusals", HANGS, case_oom_victim_exits, 0, 0, 0 },
+	  case_wrong_refusal },
+	{ "two_pass_is_finished_when_another_refuses", HANGS, case_two_pass },
+	{ "read_begin_returns_after_a_refusal", HANGS, case_read_begin_returns },
+	{ "interval_remove_returns_after_a_refusal", HANGS, case_remove_returns },
+	{ "deferred_insert_and_remove_after_a_refusal", HANGS, case_deferred,
+	  .opts = { .bind = MN_KIT_PEEK } },
+	{ "victim_exits_after_a_refusal", HANGS, case_victim_exits,
+	  .opts = { .bind = MN_KIT_SYNC_CLOSE } },
+	{ "oom_victim_exits_after_refusals", HANGS, case_oom_victim_exits,
+	  .opts = { .bind = MN_KIT_SYNC_CLOSE, .oom = true } },
 };
 
 static void mark(const char *what, const char *name)
@@ -1282,6 +1149,7 @@ static bool run_case(const struct kit_case *c, unsigned int number)
 	struct mn_kit_wait alone = {
 		.what = MN_KIT_ALONE, .timeout_ms = PATIENCE_MS,
 	};
+	struct victim v;
 
 	result = PASSED;
 	klog.named = 0;
@@ -1289,8 +1157,12 @@ static bool run_case(const struct kit_case *c, unsigned int number)
 	klog.fd = klog_open();
 	expect(klog.fd >= 0, "/dev/kmsg: %s", strerror(-klog.fd));
 	mark("case", c->name);
-	if (result == PASSED)
-		c->run(c);
+	if (result == PASSED && c->no_victim)
+		c->run(c, NULL);
+	else if (result == PASSED && start(&v, &c->opts)) {
+		c->run(c, &v);
+		victim_end(&v);
+	}
 	/* Every session must be gone, unless one is known never to go */
 	if (!stuck && ioctl(ctl, MN_KIT_WAIT, &alone)) {
 		expect(false, "the subscriptions cannot be removed");

@@ -34,7 +34,7 @@ struct victim {
 
 struct victim_opts {
 	uint32_t bind;		/* MN_KIT_PEEK, MN_KIT_SYNC_CLOSE */
-	unsigned int vmas;	/* the buffer is cut into so many, at least 1 */
+	unsigned int vmas;	/* the buffer is cut into so many; 0 is 1 */
 	bool oom;		/* runs in a memory cgroup of its own */
 };
 
