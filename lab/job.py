@@ -74,7 +74,8 @@ class Job:
     def compile(self, flavour: str, src: Path, identity: str) -> None:
         """Stations config, kernel, kit and initrd of one flavour."""
         place = self.place / flavour
-        identity = kbuild.configure(place, src, ROOT / "configs/vm.config", identity, self.cache)
+        fragments = [ROOT / "configs/vm.config", ROOT / f"configs/vm-{self.base.name}.config"]
+        identity = kbuild.configure(place, src, fragments, identity, self.cache)
         kbuild.kernel(place, src, identity, self.cache, self.place / f"objects-{place.name}")
         identity = kbuild.kit(place, src, ROOT / "kit", identity, self.cache)
         vm.initrd(place, src, identity)

@@ -10,7 +10,7 @@ from lab import station
 from lab.errors import LabError, Status
 from lab.proc import Progress, Shell, ask
 
-STEP = re.compile(rb"^  (?:HOST)?(?:CC|AS|LD|AR)\s", re.MULTILINE)
+OBJECT = re.compile(rb"^  (?:CC|AS) ", re.MULTILINE)
 NO_GIT = "/nonexistent"  # as GIT_DIR: no repository is looked for
 # The same bytes on every machine, and no version taken from a git repository around the tree.
 ENV = {
@@ -52,21 +52,21 @@ def environment(cache: Path) -> dict[str, str]:
     return {**ENV, **{f"CCACHE_{name}": value for name, value in ccache.items()}}
 
 
-def configure(place: Path, src: Path, fragment: Path, identity: str, cache: Path) -> str:
-    """Write src/O/.config: tinyconfig plus the fragment; NOT_BUILT names the options that got lost."""
-    text = fragment.read_text(encoding="utf-8")
+def configure(place: Path, src: Path, fragments: list[Path], identity: str, cache: Path) -> str:
+    """Write src/O/.config: tinyconfig plus the fragments; NOT_BUILT names the options that got lost."""
+    text = "".join(fragment.read_text(encoding="utf-8") for fragment in fragments)
     identity = station.key(identity, text, compiler())
 
     def work(shell: Shell) -> None:
         env = environment(cache)
         shell.run(make(src, "tinyconfig"), Status.NOT_BUILT, env=env)
-        merge: list[str | Path] = ["scripts/kconfig/merge_config.sh", "-m", "-O", "O", "O/.config", fragment]
+        merge: list[str | Path] = ["scripts/kconfig/merge_config.sh", "-m", "-O", "O", "O/.config", *fragments]
         shell.run(merge, Status.NOT_BUILT, cwd=src, env=env)
         shell.run(make(src, "olddefconfig"), Status.NOT_BUILT, env=env)
         lost = lost_options((src / "O/.config").read_text(encoding="utf-8"), text)
         if lost:
             raise LabError(Status.NOT_BUILT, f"this kernel's configuration lost {', '.join(lost)}",
-                           f"add what selects them to {fragment}, or drop them", "\n".join(lost))
+                           f"add what selects them to {fragments[-1]}, or drop them", "\n".join(lost))
 
     station.station(place, "config", identity, src / "O/.config", work)
     shutil.copyfile(src / "O/.config", place / "config")
@@ -89,8 +89,8 @@ def kernel(place: Path, src: Path, identity: str, cache: Path, expected: Path) -
 
 
 def objects(log: Path) -> int:
-    """Count the build steps a log shows so far."""
-    return len(STEP.findall(log.read_bytes())) if log.exists() else 0
+    """Count the objects a build log shows so far."""
+    return len(OBJECT.findall(log.read_bytes())) if log.exists() else 0
 
 
 def kit(place: Path, src: Path, source: Path, identity: str, cache: Path) -> str:
