@@ -504,7 +504,6 @@ static void case_read_begin_returns(const struct kit_case *self, struct victim *
 
 static void case_remove_returns(const struct kit_case *self, struct victim *v)
 {
-
 	add_mixed(v);
 	kill_and_reap(v, -EAGAIN);
 	expect(counters(v, 0).accepted, "the interval notifier was not called");
@@ -526,7 +525,6 @@ static void victim_exits(struct victim *v)
 
 static void case_victim_exits(const struct kit_case *self, struct victim *v)
 {
-
 	add_mixed(v);
 	kill_and_reap(v, -EAGAIN);
 	expect(counters(v, 0).accepted && counters(v, 1).refused,
@@ -1157,9 +1155,9 @@ static bool run_case(const struct kit_case *c, unsigned int number)
 	klog.fd = klog_open();
 	expect(klog.fd >= 0, "/dev/kmsg: %s", strerror(-klog.fd));
 	mark("case", c->name);
-	if (result == PASSED && c->no_victim)
+	if (result == PASSED && c->no_victim) {
 		c->run(c, NULL);
-	else if (result == PASSED && start(&v, &c->opts)) {
+	} else if (result == PASSED && start(&v, &c->opts)) {
 		c->run(c, &v);
 		victim_end(&v);
 	}

@@ -15,6 +15,7 @@ from lab.kbuild import NO_GIT
 PATCH_IGNORED = {"UNKNOWN_COMMIT_ID": "a source package has no history to look a commit up in"}
 FILE_IGNORED = {
     "LINUX_VERSION_CODE": "the kit is one source for many kernels, out of tree",
+    "ALLOC_WITH_SIZEOF": "kmalloc_obj() is not in the older kernels",
     "BIT_MACRO": "user space has no BIT()",
     "PREFER_DEFINED_ATTRIBUTE_MACRO": "user space has no __printf()",
     "PREFER_KERNEL_TYPES": "user space has no u32",
