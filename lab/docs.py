@@ -15,6 +15,7 @@ from typing import Any
 
 from lab.data import Base, Case, read_bases, read_cases, read_series, slug
 from lab.errors import LabError, Status
+from lab.series import only_tests
 from lab.station import write_atomic
 
 MARKS = re.compile(r"(<!-- generated: python3 -m lab docs -->\n).*?(<!-- end of generated -->)", re.DOTALL)
@@ -41,6 +42,7 @@ def record(root: Path, build: Path, base: str) -> Path:
     kept["cases"] = {name: {"stock": case["result"], "patched": patched[name]["result"], "reason": case["reason"]}
                      for name, case in stock.items()}
     kept["without"] = parts["revert.json"]
+    kept["kunit"] = report.get("kunit", {})
     target = root / "docs/results" / f"{base}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(target, json.dumps(kept, indent=1) + "\n")
@@ -59,6 +61,12 @@ def counts(result: Result, flavour: str) -> str:
                      (("pass", "pass"), ("fail", "fail"), ("skip", "skipped")) if found.count(word) or word == "fail")
 
 
+def kunit(result: Result) -> str:
+    """Say how many KUnit cases passed, or nothing for a base without the suite."""
+    found = list(result.get("kunit", {}).values())
+    return f"; KUnit {found.count('pass')} pass, {found.count('fail')} fail" if found else ""
+
+
 def subject(patch: Path) -> str:
     """Give a patch's subject, on one line and without the prefix."""
     raw = message_from_bytes(patch.read_bytes())["Subject"]
@@ -70,7 +78,7 @@ def base_table(bases: dict[str, Base], recorded: dict[str, Result]) -> list[str]
     lines = ["| base | last recorded on | stock kernel | with the series | what it is for |", "|---|---|---|---|---|"]
     for base in bases.values():
         result = recorded.get(base.name)
-        cells = [result["source"], counts(result, "stock"), counts(result, "patched")] if result else ["not run", "", ""]
+        cells = [result["source"], counts(result, "stock"), counts(result, "patched") + kunit(result)] if result else ["not run", "", ""]
         lines.append(f"| {' | '.join([base.name, *cells, base.purpose])} |")
     return lines
 
@@ -80,7 +88,9 @@ def patch_table(root: Path, base: str, cases: dict[str, Case], recorded: dict[st
     lines = ["| patch | kit cases that fail without it |", "|---|---|"]
     for name in read_series(root / "series" / base):
         failing = recorded.get(base, {}).get("without", {}).get(slug(name))
-        if failing is None:
+        if only_tests(root / "series" / base / name):
+            cell = "adds tests"
+        elif failing is None:
             cell = "not run"
         else:
             cell = f"{len(failing)}: {', '.join(f'`{case}`' for case in failing if case in cases)}"
@@ -94,7 +104,7 @@ def result_pages(recorded: dict[str, Result]) -> list[str]:
     for base, result in recorded.items():
         lines += [f"## {base}: {result['source']}", "", f"{result['date']}, `make run BASE={base}` and `make revert BASE={base}`; "
                   f"{result['compiler']}; {result['qemu']}.", "", f"Stock: {counts(result, 'stock')}. With the series: "
-                  f"{counts(result, 'patched')}.", "", "| case | stock | with the series | what the stock kernel does |",
+                  f"{counts(result, 'patched')}{kunit(result)}.", "", "| case | stock | with the series | what the stock kernel does |",
                   "|---|---|---|---|"]
         lines += [f"| {name} | {case['stock']} | {case['patched']} | {case['reason']} |" for name, case in result["cases"].items()]
         lines.append("")

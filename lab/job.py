@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab import host, kbuild, report, results, series, source, station, vm
+from lab import host, kbuild, kunit, report, results, series, source, station, vm
 from lab.data import Base, read_cases, slug
 from lab.errors import MEANING, LabError, Status
 from lab.proc import Shell
@@ -75,6 +75,8 @@ class Job:
         """Stations config, kernel, kit and initrd of one flavour."""
         place = self.place / flavour
         fragments = [ROOT / "configs/vm.config", ROOT / f"configs/vm-{self.base.name}.config"]
+        if kunit.present(src):
+            fragments.append(ROOT / kunit.FRAGMENT)
         identity = kbuild.configure(place, src, fragments, identity, self.cache)
         kbuild.kernel(place, src, identity, self.cache, self.place / f"objects-{place.name}")
         identity = kbuild.kit(place, src, ROOT / "kit", identity, self.cache)
@@ -128,20 +130,28 @@ def run(job: Job) -> None:
         verdicts = {
             flavour: job.guest(flavour, job.place / flavour / "src", flavour) for flavour in (results.STOCK, results.PATCHED)
         }
-        about = {
+        inside = kunit.run(job.place / "patched", job.place / "patched/src") if kunit.present(job.place / "patched/src") else None
+        about: dict[str, object] = {
             "base": job.base.name, "source": identity, "proven": "" if job.tree else job.base.proven,
             "compiler": kbuild.compiler(), "qemu": vm.version(),
             "patches": [path.name for path in job.patches],
         }
+        if inside:
+            about["kunit"] = inside.outcomes
         station.write_atomic(outputs[0], report.as_json(about, verdicts))
         station.write_atomic(outputs[1], report.as_ktap(verdicts))
     print("\n" + report.before_after(
         f"base {job.base.name}: the kit before and after the series ({len(job.patches)} patches)",
         [slug(path.name) for path in job.patches], job.cases, verdicts[results.STOCK], verdicts[results.PATCHED],
     ))
+    if inside:
+        print(f"  KUnit suite {kunit.SUITE} on the patched kernel: {report.summary(inside)}")
     for flavour, verdict in verdicts.items():
         job.tally.verdict(verdict)
         problems(f"{flavour} ({job.place / flavour})", verdict)
+    if inside:
+        job.tally.verdict(inside)
+        problems(f"KUnit ({job.place / 'patched/kunit-console.log'})", inside)
 
 
 def problems(title: str, verdict: results.Verdict) -> None:
@@ -156,7 +166,7 @@ def problems(title: str, verdict: results.Verdict) -> None:
 
 def revert(job: Job, only: str = "") -> None:
     """Take each patch (or the one with slug `only`) out alone: exactly its own cases may fail, one at least must."""
-    slugs = [slug(path.name) for path in job.patches]
+    slugs = [slug(path.name) for path in job.patches if not series.only_tests(path)]
     if only and only not in slugs:
         raise LabError(Status.USAGE, f"no patch {only} in series/{job.base.name}", f"PATCH is one of: {' '.join(slugs)}")
     host.need({**host.BUILD, **host.GUEST}, job.build / "host.log")
@@ -166,8 +176,8 @@ def revert(job: Job, only: str = "") -> None:
         (job.place / "revert.json").unlink(missing_ok=True)
         job.patched()
         src = job.place / "revert/src"
-        for number, name in enumerate(slugs):
-            if only in ("", name):
+        for number, name in enumerate(slug(path.name) for path in job.patches):
+            if name in slugs and only in ("", name):
                 shutil.rmtree(job.place / "revert" / name, ignore_errors=True)
                 shell = Shell(job.place / "revert" / name / "series.log")
                 series.copy_tree(shell, job.place / "patched/src", src)

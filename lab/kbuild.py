@@ -79,7 +79,7 @@ def kernel(place: Path, src: Path, identity: str, cache: Path, expected: Path) -
     def work(shell: Shell) -> None:
         station.need_space(place)
         total = expected.read_text() if expected.exists() else ""
-        target = f" of at most {total}" if total else ""
+        target = f" of about {total}" if total else ""
         progress = Progress(f"build {place.name} kernel", lambda: f"{objects(shell.log)}{target} objects,")
         shell.run(make(src, "bzImage", "modules_prepare"), Status.NOT_BUILT, env=environment(cache), progress=progress)
         station.write_atomic(expected, str(max(objects(shell.log), int(total or 0))))

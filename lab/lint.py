@@ -12,7 +12,10 @@ from lab.data import Base, read_cases, read_series, slug
 from lab.kbuild import NO_GIT
 
 # checkpatch types that do not count, each with its reason. A sign-off is the sender's (git am -s).
-PATCH_IGNORED = {"UNKNOWN_COMMIT_ID": "a source package has no history to look a commit up in"}
+PATCH_IGNORED = {
+    "UNKNOWN_COMMIT_ID": "a source package has no history to look a commit up in",
+    "FILE_PATH_CHANGES": "a new file is below mm/, which MAINTAINERS has",
+}
 FILE_IGNORED = {
     "LINUX_VERSION_CODE": "the kit is one source for many kernels, out of tree",
     "ALLOC_WITH_SIZEOF": "kmalloc_obj() is not in the older kernels",
@@ -78,7 +81,8 @@ def sign_offs(root: Path) -> list[str]:
 
 def unproven(root: Path, bases: dict[str, Base]) -> list[str]:
     """Compare the slugs in kit/cases with the patches, both ways."""
-    patches = {slug(name) for base in bases for name in read_series(root / "series" / base)}
+    queues = [root / "series" / base for base in bases]
+    patches = {slug(name) for folder in queues for name in read_series(folder) if not series.only_tests(folder / name)}
     cures = {cure for case in read_cases(root / "kit/cases").values() for cure in case.cures}
     return [f"kit/cases: {name} is no patch of any base" for name in sorted(cures - patches)] + [
         f"kit/cases: no case needs the patch {name}" for name in sorted(patches - cures)]

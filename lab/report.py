@@ -26,6 +26,12 @@ def count(verdict: Verdict, names: Sequence[str]) -> list[str]:
     return [str(found.count(word) or ".") for word in COUNTED]
 
 
+def summary(verdict: Verdict) -> str:
+    """Say in a line how many cases passed, failed and were skipped."""
+    numbers = count(verdict, list(verdict.outcomes))
+    return ", ".join(f"{number} {word}" for number, word in zip(numbers, COUNTED, strict=True) if number != ".") or "no result"
+
+
 def example(stock: Verdict, names: Sequence[str]) -> str:
     """Name one of the cases that fail on stock, best one in which the kernel complained, and count the rest."""
     failed = [name for name in names if stock.outcomes.get(name) == "fail"]

@@ -79,6 +79,11 @@ class Console:
         return Console(lines, last)
 
 
+def splats(console: Console) -> list[str]:
+    """Give the kernel's complaints, whoever caused them."""
+    return [line for _, line in console.lines if SPLATS.search(line)]
+
+
 def may_fail(case: Case, flavour: str) -> bool:
     """Say whether a case is known to fail on this flavour."""
     return case.stock == "fail" if flavour == STOCK else flavour in case.cures

@@ -93,6 +93,12 @@ def comments_rebuild_nothing(tree: Path, names: Iterable[str]) -> Iterator[None]
             os.utime(path, ns=(time, time))
 
 
+def only_tests(patch: Path) -> bool:
+    """Say whether a patch adds nothing but tests: it cures no case."""
+    names = touched([patch])
+    return bool(names) and all(re.search(r"/tests/|/Kconfig$|/Makefile$", name) for name in names)
+
+
 def apply(shell: Shell, tree: Path, patches: list[Path]) -> None:
     """Apply the patches in a git repository that tracks only what they touch.
 

@@ -13,7 +13,7 @@ from lab.errors import LabError, Status
 from lab.proc import Shell
 
 NEEDED = 4 << 30  # bytes a tree and its objects may take
-ORDER = ("source", "series", "config", "kernel", "kit", "initrd", "guest")
+ORDER = ("source", "series", "config", "kernel", "kit", "initrd", "guest", "kunit")
 
 
 def key(*parts: str | bytes) -> str:

@@ -12,6 +12,7 @@ SECONDS = 300.0  # a guest that takes longer hangs
 KVM_SECONDS = 10.0  # a kernel without a root that takes longer under KVM hangs
 # printk.devkmsg=on: the kit marks its cases in the log, none of these lines may be dropped.
 APPEND = "console=ttyS0 ignore_loglevel printk.devkmsg=on reboot=t panic=-1"
+NO_KUNIT = "kunit.enable=0"  # what KUnit provokes at boot is reported once, and then not to the kit any more
 INIT = Path(__file__).with_name("guest-init.c")
 CONTENTS = """\
 dir /dev 755 0 0
@@ -72,27 +73,29 @@ def accelerator(place: Path, kernel: str) -> str:
     return "kvm" if ended else "tcg"
 
 
-def boot(place: Path, src: Path, seconds: float = SECONDS) -> bool:
-    """Run the guest to its end; False when it did not end in time and was stopped.
+def boot(place: Path, src: Path, name: str = "", words: str = NO_KUNIT, seconds: float = SECONDS) -> bool:
+    """Run a guest to its end, with more words on its boot line; False when it did not end in time and was stopped.
 
-    Kernel messages are in place/console.log, the kit's results in place/results.log.
+    Kernel messages are in place/console.log, the kit's results in place/results.log; with a
+    name, in place/NAME-console.log and place/NAME-results.log.
     """
-    logs = [place / "console.log", place / "results.log"]
-    for log in (*logs, place / ".done" / "guest"):
+    prefix, job = (f"{name}-", name) if name else ("", "guest")
+    logs = [place / f"{prefix}console.log", place / f"{prefix}results.log"]
+    for log in (*logs, place / ".done" / job):
         log.unlink(missing_ok=True)
     kernel = os.path.relpath(src / "O/arch/x86/boot/bzImage", place)
     command = [
         *qemu(accelerator(place, kernel), kernel), "-initrd", "initrd.cpio",
-        "-serial", "file:console.log", "-serial", "file:results.log", "-append", APPEND,
+        "-serial", f"file:{logs[0].name}", "-serial", f"file:{logs[1].name}", "-append", f"{APPEND} {words}",
     ]
-    progress = Progress(f"guest {place.name}", lambda: f"{results_so_far(logs[1])} results,")
+    progress = Progress(f"{job} {place.name}", lambda: f"{results_so_far(logs[1])} results,")
     ended = True
 
     def work(shell: Shell) -> None:
         nonlocal ended
         ended = shell.run(command, Status.GUEST, cwd=place, progress=progress, timeout=seconds)
 
-    station.station(place, "guest", "", place / "results.log", work)
+    station.station(place, job, "", logs[1], work)
     return ended
 
 
