@@ -74,7 +74,8 @@ class Job:
     def compile(self, flavour: str, src: Path, identity: str) -> None:
         """Stations config, kernel, kit and initrd of one flavour."""
         place = self.place / flavour
-        fragments = [ROOT / "configs/vm.config", ROOT / f"configs/vm-{self.base.name}.config"]
+        own = ROOT / f"configs/vm-{self.base.name}.config"
+        fragments = [ROOT / "configs/vm.config", *([own] if own.exists() else [])]
         if kunit.present(src):
             fragments.append(ROOT / kunit.FRAGMENT)
         identity = kbuild.configure(place, src, fragments, identity, self.cache)
