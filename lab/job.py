@@ -189,7 +189,7 @@ def revert(job: Job, only: str = "") -> None:
                 failing[name] = failed = [case for case in verdict.failed() if case not in verdict.unexpected]
                 table.append([name, "yes" if verdict.status == Status.OK else "NO", ", ".join(failed) or "-"])
                 problems(f"without {name} ({job.place / 'revert' / name})", verdict)
-        if not (only or job.tally.status):
+        if not only and all(row[1] == "yes" for row in table):
             station.write_atomic(job.place / "revert.json", json.dumps(failing, indent=1) + "\n")
     width = max(len(row[0]) for row in table)
     print(f"\nbase {job.base.name}: each patch taken out alone\n  {'patch'.ljust(width)}  proven  cases that fail without it")
