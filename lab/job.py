@@ -74,10 +74,7 @@ class Job:
     def compile(self, flavour: str, src: Path, identity: str) -> None:
         """Stations config, kernel, kit and initrd of one flavour."""
         place = self.place / flavour
-        own = ROOT / f"configs/vm-{self.base.name}.config"
-        fragments = [ROOT / "configs/vm.config", *([own] if own.exists() else [])]
-        if kunit.present(src):
-            fragments.append(ROOT / kunit.FRAGMENT)
+        fragments = kbuild.fragments(ROOT / "configs", self.base.name, src)
         identity = kbuild.configure(place, src, fragments, identity, self.cache)
         kbuild.kernel(place, src, identity, self.cache, self.place / f"objects-{place.name}")
         identity = kbuild.kit(place, src, ROOT / "kit", identity, self.cache)

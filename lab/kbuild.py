@@ -24,6 +24,17 @@ def compiler() -> str:
     return ask(["gcc", "--version"], Status.NOT_BUILT).partition("\n")[0]
 
 
+def fragments(folder: Path, base: str, src: Path) -> list[Path]:
+    """Give vm.config, vm-BASE.config if there is one, and what names a tree like this in a `#WHERE# PATH...` line."""
+    own = folder / f"vm-{base}.config"
+    found = [folder / "vm.config", *([own] if own.exists() else [])]
+    for path in sorted(folder.glob("*.config")):
+        where = re.search(r"^#WHERE# (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+        if where and all((src / name).exists() for name in where[1].split()):
+            found.append(path)
+    return found
+
+
 def lost_options(config: str, fragment: str) -> list[str]:
     """Give the lines of the fragment (`#CHECK#` lines included) that .config does not hold."""
     have = set(config.splitlines())

@@ -13,8 +13,6 @@ from lab.results import Console, Verdict, splats
 
 SUITE = "mmu_notifier"
 SOURCE = "mm/tests/mmu_notifier_kunit.c"
-# Two settings for the patched kernel only: the stock one does not know the second.
-FRAGMENT = "configs/kunit.config"
 # The kit's program only lists its cases; KUnit has run before init.
 BOOT = f"kunit.enable=1 kunit.filter_glob={SUITE} kit.args=--list"
 

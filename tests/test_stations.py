@@ -366,6 +366,24 @@ class Series(Scratch):
         self.assertEqual(kept, ["same.h", "twice.h"])
 
 
+class Fragments(Scratch):
+    """Which config fragments a tree gets."""
+
+    def test_where_all_files_must_be_there(self) -> None:
+        for name in ("vm", "vm-1.0", "vm-2.0"):
+            self.write(f"configs/{name}.config", "CONFIG_A=y\n")
+        self.write("configs/drivers.config", "# comment\n#WHERE# lib/one.c lib/two.c\nCONFIG_B=y\n")
+        self.write("src/lib/one.c", "")
+
+        def names(base: str) -> list[str]:
+            return [path.name for path in kbuild.fragments(self.folder / "configs", base, self.folder / "src")]
+
+        self.assertEqual(names("1.0"), ["vm.config", "vm-1.0.config"])
+        self.write("src/lib/two.c", "")
+        self.assertEqual(names("1.0"), ["vm.config", "vm-1.0.config", "drivers.config"])
+        self.assertEqual(names("3.0"), ["vm.config", "drivers.config"])
+
+
 class Config(unittest.TestCase):
     """Fragments that set and assert."""
 
