@@ -19,6 +19,9 @@ revert: ## [BASE=6.12] [PATCH=slug] take each patch out alone: its cases must fa
 lint: ## check series, kit and lab without building anything
 	@$(LAB) lint
 
+model: ## let spin search the model of the walk, and refute its wrong variants
+	@$(LAB) model
+
 tree: ## [BASE=6.12] build/BASE/tree: a git tree with the series as commits
 	@$(LAB) tree $(base)
 
@@ -37,4 +40,4 @@ test: ## [BASE=6.12] the lab's own tests and lint; run and revert, for one base 
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: help run revert lint tree refresh port docs test clean
+.PHONY: help run revert lint model tree refresh port docs test clean

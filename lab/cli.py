@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from lab import docs, host, job, lint, queue, results, station
+from lab import docs, host, job, lint, model, queue, results, station
 from lab.data import Base, read_bases, read_cases
 from lab.errors import MEANING, LabError, Status, exit_table
 from lab.job import Job, Tally, problems, revert, run
@@ -45,11 +45,21 @@ def run_unit(tally: Tally) -> None:
         tally.fail(Status.TEST_FAILED)
 
 
+def run_model(build: Path, tally: Tally) -> None:
+    """Let spin search the model."""
+    host.need({**host.BUILD, **host.MODEL}, build / "host.log")
+    wrong = model.run(job.ROOT, build)
+    tally.passed += len(model.read_runs(job.ROOT / "model/runs")) - len(wrong)
+    for _ in wrong:
+        tally.fail(Status.TEST_FAILED)
+
+
 def test(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> None:
     """Do everything, for one base or for all, going on after a failure; leave the count in build/tally."""
     steps: list[tuple[str, Callable[[], None]]] = [
         ("the lab's own tests", partial(run_unit, tally)),
         ("lint", partial(run_lint, bases, options.build, tally)),
+        ("model", partial(run_model, options.build, tally)),
     ]
     for base in [options.base] if options.base else list(bases):
         one = argparse.Namespace(**{**vars(options), "base": base})
@@ -101,6 +111,7 @@ def parser() -> argparse.ArgumentParser:
         ("revert", "take each patch out alone: its cases must fail"),
         ("test", "the lab's own tests, lint, run, revert"),
         ("lint", "check series, kit and lab"),
+        ("model", "let spin search the model of the walk, and refute its wrong variants"),
         ("tree", "make build/BASE/tree, a git tree with the series as commits"),
         ("refresh", "write the commits of build/BASE/tree back to series/BASE"),
         ("port", "make build/BASE/tree with the series of another base"),
@@ -153,6 +164,8 @@ def dispatch(options: argparse.Namespace) -> Status:
         queue.port(make_job(options, bases, tally), origin)
     elif options.verb == "lint":
         run_lint(bases, options.build, tally)
+    elif options.verb == "model":
+        run_model(options.build, tally)
     else:
         test(options, bases, tally)
     return tally.status

@@ -17,7 +17,8 @@ BUILD = {
 }
 GUEST = {"qemu-system-x86_64": "qemu-system-x86"}
 LINT = {"shellcheck": "shellcheck", "codespell": "codespell", "mypy": "mypy", "perl": "perl"}
-CI = {**BUILD, **GUEST, **LINT, "ccache": "ccache"}
+MODEL = {"spin": "spin"}
+CI = {**BUILD, **GUEST, **LINT, **MODEL, "ccache": "ccache"}
 
 
 def missing(tools: dict[str, str]) -> list[str]:
