@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Readers of the data files: series/bases, series/<base>/series and kit/cases."""
+"""Readers of the data files: series/bases, series/<base>/series, kit/cases and configs/selftests."""
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.errors import LabError, Status
@@ -34,6 +34,20 @@ class Case:
     stock: str
     cures: tuple[str, ...]
     reports: re.Pattern[str] | None
+
+
+@dataclass(frozen=True)
+class Selftest:
+    """A test program of the kernel tree; `cure` is the slug of the patch it needs, `skip` names tests that may be skipped."""
+
+    name: str
+    tree: str
+    folders: tuple[str, ...]
+    cure: str
+    boot: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    exclude: dict[str, str] = field(default_factory=dict, hash=False)  # test: reason
 
 
 def rows(path: Path) -> Iterator[tuple[str, list[str]]]:
@@ -95,3 +109,29 @@ def read_cases(path: Path, base: str = "") -> dict[str, Case]:
     if not cases:
         raise LabError(Status.USAGE, f"{path} lists no case")
     return cases
+
+
+def read_selftests(path: Path) -> list[Selftest]:
+    """Read configs/selftests in order; a malformed line is a USAGE error."""
+    tests: dict[str, Selftest] = {}
+    for where, words in rows(path):
+        name = words[0]
+        if words[1:2] == ["exclude"] and name in tests and len(words) > 3:
+            tests[name].exclude[words[2]] = " ".join(words[3:])
+        elif words[1:2] == ["exclude"]:
+            raise LabError(Status.USAGE, f"{where}: an exclusion is `program exclude test reason...`, below its program")
+        elif len(words) < 4 or words[1] not in ("stock", "series"):
+            raise LabError(Status.USAGE, f"{where}: a selftest is `program stock|series folder[,folder] slug|- [words]`")
+        elif name in tests:
+            raise LabError(Status.USAGE, f"{where}: program {name} is listed twice")
+        else:
+            values: dict[str, list[str]] = {"boot": [], "args": [], "skip": []}
+            for word in words[4:]:
+                key, equals, value = word.partition("=")
+                if key not in values or not equals:
+                    raise LabError(Status.USAGE, f"{where}: {word} is none of {', '.join(f'{name}=' for name in values)}")
+                values[key] += [value] if key == "boot" else value.split(",")
+            cure = "" if words[3] == "-" else words[3]
+            boot, args, skip = (tuple(value) for value in values.values())
+            tests[name] = Selftest(name, words[1], tuple(words[2].split(",")), cure, boot, args, skip)
+    return list(tests.values())

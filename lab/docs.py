@@ -34,7 +34,8 @@ def record(root: Path, build: Path, base: str) -> Path:
             verb = "run" if name == "report.json" else "revert"
             raise LabError(Status.NO_RESULT, f"{place / name} is missing", f"make {verb} BASE={base}") from None
     report: Result = parts["report.json"]
-    if any(flavour["status"] for flavour in report["flavours"].values()):
+    judged = [*report["flavours"].values(), *report.get("selftests", {}).values()]
+    if any(verdict["status"] for verdict in judged):
         raise LabError(Status.NO_RESULT, f"the last run of {base} was not as expected; it is not recorded")
     stock, patched = (report["flavours"][name]["cases"] for name in ("stock", "patched"))
     kept: Result = {key: report[key] for key in ("base", "source", "compiler", "qemu", "patches")}
@@ -43,6 +44,7 @@ def record(root: Path, build: Path, base: str) -> Path:
                      for name, case in stock.items()}
     kept["without"] = parts["revert.json"]
     kept["kunit"] = report.get("kunit", {})
+    kept["selftests"] = report.get("selftests", {})
     target = root / "docs/results" / f"{base}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(target, json.dumps(kept, indent=1) + "\n")
@@ -56,7 +58,11 @@ def results(root: Path) -> dict[str, Result]:
 
 def counts(result: Result, flavour: str) -> str:
     """Say how many cases of a flavour passed, failed and were skipped."""
-    found = [case[flavour] for case in result["cases"].values()]
+    return count([case[flavour] for case in result["cases"].values()])
+
+
+def count(found: list[str]) -> str:
+    """Count outcomes."""
     return ", ".join(f"{found.count(word)} {name}" for word, name in
                      (("pass", "pass"), ("fail", "fail"), ("skip", "skipped")) if found.count(word) or word == "fail")
 
@@ -65,6 +71,19 @@ def kunit(result: Result) -> str:
     """Say how many KUnit cases passed, or nothing for a base without the suite."""
     found = list(result.get("kunit", {}).values())
     return f"; KUnit {found.count('pass')} pass, {found.count('fail')} fail" if found else ""
+
+
+def selftests(result: Result) -> list[str]:
+    """A row per program of the kernel tree's selftests, and what was left out."""
+    tested: dict[str, Result] = result.get("selftests", {})
+    if not tested:
+        return []
+    lines = ["The kernel's own selftests, each in a boot of its own:", "", "| program | from | stock | with the series |", "|---|---|---|---|"]
+    for name, found in tested.items():
+        cells = [count(list(found[flavour].values())) if flavour in found else "-" for flavour in ("stock", "patched")]
+        lines.append(f"| {name} | the {'stock tree' if found['tree'] == 'stock' else 'series'} | {' | '.join(cells)} |")
+    lines += [f"\n{name} runs without `{test}`: {reason}." for name, found in tested.items() for test, reason in found["left_out"].items()]
+    return [*lines, ""]
 
 
 def subject(patch: Path) -> str:
@@ -104,7 +123,7 @@ def result_pages(recorded: dict[str, Result]) -> list[str]:
     for base, result in recorded.items():
         lines += [f"## {base}: {result['source']}", "", f"{result['date']}, `make run BASE={base}` and `make revert BASE={base}`; "
                   f"{result['compiler']}; {result['qemu']}.", "", f"Stock: {counts(result, 'stock')}. With the series: "
-                  f"{counts(result, 'patched')}{kunit(result)}.", "", "| case | stock | with the series | what the stock kernel does |",
+                  f"{counts(result, 'patched')}{kunit(result)}.", "", *selftests(result), "| case | stock | with the series | what the stock kernel does |",
                   "|---|---|---|---|"]
         lines += [f"| {name} | {case['stock']} | {case['patched']} | {case['reason']} |" for name, case in result["cases"].items()]
         lines.append("")

@@ -3,10 +3,13 @@
  * The guest's init: load the kit's module, run the kit's program with its
  * output on ttyS1, say how it ended, power off.
  *
- * A boot parameter kit.args=--case,foo gives the program other arguments.
+ * A boot parameter kit.args=--case,foo gives the program other arguments;
+ * lab.run=/path,arg,arg runs another program, and loads nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -53,34 +56,46 @@ static int load_module(const char *path)
 	return syscall(SYS_finit_module, fd, "", 0);
 }
 
-static void arguments(char **argv)
+/* Cut the value of a boot parameter at its commas; say whether there is one. */
+static bool parameter(const char *key, char **argv, int argc)
 {
-	int argc = 0, fd = open("/proc/cmdline", O_RDONLY);
-	char *word;
+	char *word = strstr(cmdline, key);
 
-	argv[argc++] = "/kit/mn-kit";
-	if (fd >= 0 && read(fd, cmdline, sizeof(cmdline) - 1) > 0) {
-		word = strstr(cmdline, "kit.args=");
-		if (word) {
-			word += strlen("kit.args=");
-			word[strcspn(word, "\n ")] = '\0';
-			for (word = strtok(word, ","); word && argc < MAX_ARGS;
-			     word = strtok(NULL, ","))
-				argv[argc++] = word;
-		}
-	}
-	if (argc == 1)
-		argv[argc++] = "--all";
+	if (!word)
+		return false;
+	word += strlen(key);
+	word[strcspn(word, "\n ")] = '\0';
+	for (word = strtok(word, ","); word && argc < MAX_ARGS;
+	     word = strtok(NULL, ","))
+		argv[argc++] = word;
 	argv[argc] = NULL;
+	return true;
 }
 
-static void run_kit(int out)
+/* Give the program in argv; say whether it is the kit, which needs its module. */
+static bool is_kit(char **argv)
 {
-	char *argv[MAX_ARGS + 1];
+	int fd = open("/proc/cmdline", O_RDONLY);
+
+	if (fd < 0 || read(fd, cmdline, sizeof(cmdline) - 1) < 0)
+		dprintf(STDERR_FILENO, "lab: /proc/cmdline: %s\n", strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	if (parameter("lab.run=", argv, 0))
+		return false;
+	argv[0] = "/kit/mn-kit";
+	if (!parameter("kit.args=", argv, 1)) {
+		argv[1] = "--all";
+		argv[2] = NULL;
+	}
+	return true;
+}
+
+static void run(char **argv, const char *name, int out)
+{
 	int status = 0;
 	pid_t pid;
 
-	arguments(argv);
 	pid = fork();
 	if (pid == 0) {
 		dup2(out, STDOUT_FILENO);
@@ -88,19 +103,21 @@ static void run_kit(int out)
 		execv(argv[0], argv);
 		_exit(127);
 	}
-	/* Orphans of the kit are init's children too: wait for the kit itself. */
+	/* Orphans of the program are init's children too: wait for itself. */
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (pid < 0)
 		dprintf(out, "lab: cannot fork: %s\n", strerror(errno));
 	else if (WIFSIGNALED(status))
-		dprintf(out, "lab: kit killed by signal %d\n", WTERMSIG(status));
+		dprintf(out, "lab: %s killed by signal %d\n", name, WTERMSIG(status));
 	else
-		dprintf(out, "lab: kit exited %d\n", WEXITSTATUS(status));
+		dprintf(out, "lab: %s exited %d\n", name, WEXITSTATUS(status));
 }
 
 int main(void)
 {
+	char *argv[MAX_ARGS + 1] = { "" };
+	bool kit;
 	int out;
 
 	mount("proc", "/proc", "proc", 0, NULL);
@@ -111,13 +128,14 @@ int main(void)
 	setting("/proc/sys/kernel/hung_task_timeout_secs", "3");
 	setting("/proc/sys/kernel/hung_task_warnings", "-1");
 
+	kit = is_kit(argv);
 	out = open_results();
 	if (out < 0)
 		dprintf(STDERR_FILENO, "lab: /dev/ttyS1: %s\n", strerror(errno));
-	else if (load_module("/kit/mn_kit.ko") < 0)
+	else if (kit && load_module("/kit/mn_kit.ko") < 0)
 		dprintf(out, "lab: cannot load module: %s\n", strerror(errno));
 	else
-		run_kit(out);
+		run(argv, kit ? "kit" : basename(argv[0]), out);
 	if (out >= 0)
 		tcdrain(out);
 	reboot(RB_AUTOBOOT);

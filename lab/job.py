@@ -6,8 +6,8 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab import host, kbuild, kunit, report, results, series, source, station, vm
-from lab.data import Base, read_cases, slug
+from lab import host, kbuild, kunit, report, results, selftests, series, source, station, vm
+from lab.data import Base, read_cases, read_selftests, slug
 from lab.errors import MEANING, LabError, Status
 from lab.proc import Shell
 
@@ -109,12 +109,33 @@ class Job:
         self.compile("patched", patched, patched_identity)
         return identity
 
-    def guest(self, folder: str, src: Path, flavour: str) -> results.Verdict:
+    def programs(self, identity: str) -> list[selftests.Built]:
+        """Station selftests: build what stock and patched tree (from source `identity`) have of configs/selftests."""
+        trees = {"stock": (self.place / "stock/src", identity),
+                 "series": (self.place / "patched/src", station.key(identity, self.series_key))}
+        return selftests.build(self.place / "selftests", read_selftests(ROOT / "configs/selftests"), trees)
+
+    def selftest(self, folder: str, src: Path, built: selftests.Built) -> results.Verdict:
+        """Run one program on one flavour."""
+        return selftests.run(self.place / folder, src, self.place / "selftests/initrd.cpio", built)
+
+    def stock_and_patched(self, built: selftests.Built) -> dict[str, results.Verdict]:
+        """Run one program where it has to run; give the judged flavours."""
+        flavours = (results.STOCK, results.PATCHED) if built.test.tree == "stock" else (results.PATCHED,)
+        verdicts = {flavour: self.selftest(flavour, self.place / flavour / "src", built) for flavour in flavours}
+        if results.STOCK in verdicts:
+            selftests.same(verdicts[results.STOCK], verdicts[results.PATCHED])
+        else:
+            selftests.all_pass(verdicts[results.PATCHED], built.test.skip)
+        return verdicts
+
+    def guest(self, folder: str, src: Path, flavour: str, *, elsewhere: bool = False) -> results.Verdict:
         """Stations guest and results of one flavour."""
         place = self.place / folder
         ended = vm.boot(place, src)
         text = [(place / name).read_text(encoding="utf-8", errors="replace") for name in ("results.log", "console.log")]
-        return results.judge(text[0], text[1], self.cases, flavour, ended=ended, allow_skip=self.allow_skip or bool(self.tree))
+        allow_skip = self.allow_skip or bool(self.tree)
+        return results.judge(text[0], text[1], self.cases, flavour, ended=ended, allow_skip=allow_skip, elsewhere=elsewhere)
 
 
 def run(job: Job) -> None:
@@ -129,6 +150,7 @@ def run(job: Job) -> None:
             flavour: job.guest(flavour, job.place / flavour / "src", flavour) for flavour in (results.STOCK, results.PATCHED)
         }
         inside = kunit.run(job.place / "patched", job.place / "patched/src") if kunit.present(job.place / "patched/src") else None
+        tested = [(built, job.stock_and_patched(built)) for built in job.programs(identity)]
         about: dict[str, object] = {
             "base": job.base.name, "source": identity, "proven": "" if job.tree else job.base.proven,
             "compiler": kbuild.compiler(), "qemu": vm.version(),
@@ -136,6 +158,12 @@ def run(job: Job) -> None:
         }
         if inside:
             about["kunit"] = inside.outcomes
+        about["selftests"] = {
+            built.test.name: {"tree": built.test.tree, "left_out": built.left_out,
+                              "status": max(verdict.status for verdict in found.values()),
+                              **{flavour: verdict.outcomes for flavour, verdict in found.items()}}
+            for built, found in tested
+        }
         station.write_atomic(outputs[0], report.as_json(about, verdicts))
         station.write_atomic(outputs[1], report.as_ktap(verdicts))
     print("\n" + report.before_after(
@@ -144,12 +172,18 @@ def run(job: Job) -> None:
     ))
     if inside:
         print(f"  KUnit suite {kunit.SUITE} on the patched kernel: {report.summary(inside)}")
+    for built, found in tested:
+        print(f"  {report.selftest(built.test.name, found, built.left_out)}")
     for flavour, verdict in verdicts.items():
         job.tally.verdict(verdict)
         problems(f"{flavour} ({job.place / flavour})", verdict)
     if inside:
         job.tally.verdict(inside)
         problems(f"KUnit ({job.place / 'patched/kunit-console.log'})", inside)
+    for built, found in tested:
+        for flavour, verdict in found.items():
+            job.tally.verdict(verdict)
+            problems(f"{built.test.name}, {flavour} ({job.place / flavour / built.test.name}-*.log)", verdict)
 
 
 def problems(title: str, verdict: results.Verdict) -> None:
@@ -172,7 +206,7 @@ def revert(job: Job, only: str = "") -> None:
     failing: dict[str, list[str]] = {}
     with station.lock(job.place):
         (job.place / "revert.json").unlink(missing_ok=True)
-        job.patched()
+        built = job.programs(job.patched())
         src = job.place / "revert/src"
         for number, name in enumerate(slug(path.name) for path in job.patches):
             if name in slugs and only in ("", name):
@@ -181,9 +215,12 @@ def revert(job: Job, only: str = "") -> None:
                 series.copy_tree(shell, job.place / "patched/src", src)
                 series.revert(shell, src, number, job.patches[number].name)
                 job.compile(f"revert/{name}", src, f"without {name}")
-                verdict = job.guest(f"revert/{name}", src, name)
-                job.tally.verdict(results.Verdict(verdict.status, {name: "pass"}))
+                needing = [program for program in built if program.test.cure == name]
+                verdict = job.guest(f"revert/{name}", src, name, elsewhere=bool(needing))
                 failing[name] = failed = [case for case in verdict.failed() if case not in verdict.unexpected]
+                for program in (program for program in needing if not verdict.status):
+                    selftests.fails(job.selftest(f"revert/{name}", src, program), program.test.name, verdict, failed)
+                job.tally.verdict(results.Verdict(verdict.status, {name: "pass"}))
                 table.append([name, "yes" if verdict.status == Status.OK else "NO", ", ".join(failed) or "-"])
                 problems(f"without {name} ({job.place / 'revert' / name})", verdict)
         if not only and all(row[1] == "yes" for row in table):

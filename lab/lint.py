@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lab import docs, series
-from lab.data import Base, read_cases, read_series, slug
+from lab.data import Base, read_cases, read_selftests, read_series, slug
 from lab.kbuild import NO_GIT
 
 # checkpatch types that do not count, each with its reason. A sign-off is the sender's (git am -s).
@@ -80,11 +80,12 @@ def sign_offs(root: Path) -> list[str]:
 
 
 def unproven(root: Path, bases: dict[str, Base]) -> list[str]:
-    """Compare the slugs in kit/cases with the patches, both ways."""
+    """Compare the slugs in kit/cases and configs/selftests with the patches, both ways."""
     queues = [root / "series" / base for base in bases]
     patches = {slug(name) for folder in queues for name in read_series(folder) if not series.only_tests(folder / name)}
     cures = {cure for case in read_cases(root / "kit/cases").values() for cure in case.cures}
-    return [f"kit/cases: {name} is no patch of any base" for name in sorted(cures - patches)] + [
+    cures |= {test.cure for test in read_selftests(root / "configs/selftests") if test.cure}
+    return [f"kit/cases or configs/selftests: {name} is no patch of any base" for name in sorted(cures - patches)] + [
         f"kit/cases: no case needs the patch {name}" for name in sorted(patches - cures)]
 
 

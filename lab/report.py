@@ -32,6 +32,14 @@ def summary(verdict: Verdict) -> str:
     return ", ".join(f"{number} {word}" for number, word in zip(numbers, COUNTED, strict=True) if number != ".") or "no result"
 
 
+def selftest(name: str, verdicts: Mapping[str, Verdict], left_out: Mapping[str, str]) -> str:
+    """Say in a line what a program of the tree gave on each kernel, and in further ones what was left out."""
+    counts = "; ".join(f"{flavour} {summary(verdict)}" for flavour, verdict in verdicts.items())
+    differs = any(verdict.status for verdict in verdicts.values())
+    word = "" if len(verdicts) == 1 else ": NOT the same" if differs else ": same"
+    return "\n".join([f"{name}: {counts}{word}", *(f"    without {test}: {reason}" for test, reason in left_out.items())])
+
+
 def example(stock: Verdict, names: Sequence[str]) -> str:
     """Name one of the cases that fail on stock, best one in which the kernel complained, and count the rest."""
     failed = [name for name in names if stock.outcomes.get(name) == "fail"]

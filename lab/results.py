@@ -155,12 +155,14 @@ def judge_console(console: Console, verdict: Verdict, cases: Mapping[str, Case],
 
 
 def judge(
-    results: str, console_text: str, cases: Mapping[str, Case], flavour: str, *, ended: bool = True, allow_skip: bool = False
+    results: str, console_text: str, cases: Mapping[str, Case], flavour: str, *, ended: bool = True, allow_skip: bool = False,
+    elsewhere: bool = False,
 ) -> Verdict:
     """Judge one guest.
 
     `flavour` is "stock", "patched" or the slug of the one patch the kernel lacks; `ended` is False for a
-    guest that had to be stopped; `allow_skip` lets any case be skipped. On stock exactly the cases marked
+    guest that had to be stopped; `allow_skip` lets any case be skipped; `elsewhere` says that
+    something else than the kit shows the lack of the patch. On stock exactly the cases marked
     `fail` must fail; without one patch at least one of the cases it cures must, and no other.
     """
     verdict = Verdict()
@@ -173,7 +175,7 @@ def judge(
     guest += [f"splat {'in ' + splat.case if splat.case else 'outside any case'}: {splat.line}" for splat in bad]
     if not console_text.strip():
         incomplete = "the kernel wrote nothing on its console"
-    deviations = [] if incomplete else list(compare(verdict, cases, flavour, allow_skip))
+    deviations = [] if incomplete else list(compare(verdict, cases, flavour, allow_skip, elsewhere))
     verdict.problems = guest + ([incomplete] if incomplete else []) + deviations
     if guest:
         verdict.status = Status.GUEST
@@ -184,7 +186,7 @@ def judge(
     return verdict
 
 
-def compare(verdict: Verdict, cases: Mapping[str, Case], flavour: str, allow_skip: bool) -> list[str]:
+def compare(verdict: Verdict, cases: Mapping[str, Case], flavour: str, allow_skip: bool, elsewhere: bool) -> list[str]:
     """Name every case that did not come out as this flavour should; note it in verdict.unexpected."""
     found = []
     for name, outcome in verdict.outcomes.items():
@@ -200,7 +202,7 @@ def compare(verdict: Verdict, cases: Mapping[str, Case], flavour: str, allow_ski
             verdict.unexpected.append(name)
             reason = verdict.reasons.get(name)
             found.append(f"{name}: {outcome}, but expected to {'fail' if known else 'pass'}{f' ({reason})' if reason else ''}")
-    if flavour not in (STOCK, PATCHED) and not verdict.failed():
-        named = [name for name, case in cases.items() if flavour in case.cures]
+    named = [name for name, case in cases.items() if flavour in case.cures]
+    if flavour not in (STOCK, PATCHED) and not verdict.failed() and (named or not elsewhere):
         found.append(f"without {flavour} none of its cases fails ({', '.join(named) or 'kit/cases names none'})")
     return found

@@ -13,7 +13,7 @@ from lab.errors import LabError, Status
 from lab.proc import Shell
 
 NEEDED = 4 << 30  # bytes a tree and its objects may take
-ORDER = ("source", "series", "config", "kernel", "kit", "initrd", "guest", "kunit")
+ORDER = ("source", "series", "config", "kernel", "kit", "selftests", "initrd", "guest", "kunit")  # then the others by name
 
 
 def key(*parts: str | bytes) -> str:
@@ -56,7 +56,8 @@ def station(place: Path, name: str, identity: str, makes: Path, work: Callable[[
 def write_commands(place: Path, running: dict[str, list[str]]) -> None:
     """Collect the commands of all stations of a place in commands.txt."""
     lines: list[str] = []
-    for name in ORDER:
+    others = {path.name for path in (place / ".done").glob("*")} | set(running)
+    for name in (*ORDER, *sorted(others - set(ORDER))):
         stamp = place / ".done" / name
         commands = running.get(name) or (stamp.read_text().splitlines()[1:] if stamp.exists() else [])
         if commands:

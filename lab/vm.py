@@ -14,27 +14,30 @@ KVM_SECONDS = 10.0  # a kernel without a root that takes longer under KVM hangs
 APPEND = "console=ttyS0 ignore_loglevel printk.devkmsg=on reboot=t panic=-1"
 NO_KUNIT = "kunit.enable=0"  # what KUnit provokes at boot is reported once, and then not to the kit any more
 INIT = Path(__file__).with_name("guest-init.c")
-CONTENTS = """\
+# Every initrd: the places to mount on, and the init.
+COMMON = """\
 dir /dev 755 0 0
 nod /dev/console 600 0 0 c 5 1
 dir /proc 755 0 0
 dir /sys 755 0 0
 dir /tmp 1777 0 0
-dir /kit 755 0 0
 file /init init 755 0 0
+"""
+KIT = """\
+dir /kit 755 0 0
 file /kit/mn_kit.ko kit/mn_kit.ko 644 0 0
 file /kit/mn-kit kit/mn-kit 755 0 0
 """
 
 
-def initrd(place: Path, src: Path, identity: str) -> None:
-    """Make place/initrd.cpio of the init and the kit, with the kernel's own gen_init_cpio."""
-    identity = station.key(identity, INIT.read_bytes(), CONTENTS)
+def initrd(place: Path, src: Path, identity: str, contents: str = KIT) -> None:
+    """Make place/initrd.cpio of the init and the contents, with the kernel's own gen_init_cpio."""
+    identity = station.key(identity, INIT.read_bytes(), COMMON + contents)
 
     def work(shell: Shell) -> None:
         flags = ["-O2", "-Wall", "-Wextra", "-Werror", "-static"]
         shell.run(["gcc", *flags, "-o", "init", INIT.absolute()], Status.NOT_BUILT, cwd=place)
-        station.write_atomic(place / "initrd.list", CONTENTS)
+        station.write_atomic(place / "initrd.list", COMMON + contents)
         tool = os.path.relpath(src / "O/usr/gen_init_cpio", place)
         shell.run(["sh", "-c", f"{tool} initrd.list > initrd.cpio"], Status.NOT_BUILT, cwd=place)
 
@@ -49,10 +52,11 @@ def version() -> str:
 def qemu(accelerator: str, kernel: str) -> list[str]:
     """Give the QEMU command of a guest without disk, network or ACPI, up to its initrd.
 
-    Two sockets: without ACPI the kernel counts CPUs by the MP table.
+    Two sockets: without ACPI the kernel counts CPUs by the MP table. Of the memory hmm-tests has two
+    times 256 MiB for its devices (configs/selftests).
     """
     return [
-        "qemu-system-x86_64", "-machine", "pc", "-cpu", "max", "-smp", "2,sockets=2", "-m", "512", "-accel", accelerator,
+        "qemu-system-x86_64", "-machine", "pc", "-cpu", "max", "-smp", "2,sockets=2", "-m", "1280", "-accel", accelerator,
         "-nodefaults", "-display", "none", "-no-reboot", "-kernel", kernel,
     ]
 
@@ -73,11 +77,11 @@ def accelerator(place: Path, kernel: str) -> str:
     return "kvm" if ended else "tcg"
 
 
-def boot(place: Path, src: Path, name: str = "", words: str = NO_KUNIT, seconds: float = SECONDS) -> bool:
+def boot(place: Path, src: Path, name: str = "", words: str = NO_KUNIT, *, initrd: str = "initrd.cpio") -> bool:
     """Run a guest to its end, with more words on its boot line; False when it did not end in time and was stopped.
 
-    Kernel messages are in place/console.log, the kit's results in place/results.log; with a
-    name, in place/NAME-console.log and place/NAME-results.log.
+    Kernel messages are in place/console.log, the program's results in place/results.log; with a
+    name, in place/NAME-console.log and place/NAME-results.log. The initrd is named as seen from place.
     """
     prefix, job = (f"{name}-", name) if name else ("", "guest")
     logs = [place / f"{prefix}console.log", place / f"{prefix}results.log"]
@@ -85,7 +89,7 @@ def boot(place: Path, src: Path, name: str = "", words: str = NO_KUNIT, seconds:
         log.unlink(missing_ok=True)
     kernel = os.path.relpath(src / "O/arch/x86/boot/bzImage", place)
     command = [
-        *qemu(accelerator(place, kernel), kernel), "-initrd", "initrd.cpio",
+        *qemu(accelerator(place, kernel), kernel), "-initrd", initrd,
         "-serial", f"file:{logs[0].name}", "-serial", f"file:{logs[1].name}", "-append", f"{APPEND} {words}",
     ]
     progress = Progress(f"{job} {place.name}", lambda: f"{results_so_far(logs[1])} results,")
@@ -93,7 +97,7 @@ def boot(place: Path, src: Path, name: str = "", words: str = NO_KUNIT, seconds:
 
     def work(shell: Shell) -> None:
         nonlocal ended
-        ended = shell.run(command, Status.GUEST, cwd=place, progress=progress, timeout=seconds)
+        ended = shell.run(command, Status.GUEST, cwd=place, progress=progress, timeout=SECONDS)
 
     station.station(place, job, "", logs[1], work)
     return ended

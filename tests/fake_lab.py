@@ -25,12 +25,13 @@ cp {golden}/$flavour.console console.log
 
 def make_root(root: Path) -> None:
     """Lay out a repository with one base, one patch, the golden cases and a fake QEMU."""
-    for folder in ("series/6.12", "kit", "bin"):
+    for folder in ("series/6.12", "kit", "bin", "configs"):
         (root / folder).mkdir(parents=True)
     (root / "series/bases").write_text("6.12 linux-source-6.12 6.12.117-1 - a kernel\n")
     (root / "series/6.12/series").write_text(f"{PATCH}\n")
     (root / "series/6.12" / PATCH).write_text("--- a/mm/x.c\n+++ b/mm/x.c\n")
     (root / "kit/cases").write_text((GOLDEN / "cases").read_text())
+    (root / "configs/selftests").touch()
     qemu = root / "bin/qemu-system-x86_64"
     qemu.write_text(QEMU.format(root=root, golden=GOLDEN))
     qemu.chmod(0o755)

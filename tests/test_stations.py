@@ -433,6 +433,8 @@ class Docs(Scratch):
             "stock": {"status": 0, "cases": {"a": {"result": "fail", "reason": "hangs"}}},
             "patched": {"status": 0, "cases": {"a": {"result": "pass", "reason": ""}}},
         },
+        "selftests": {"hmm-tests": {"tree": "stock", "status": 0, "left_out": {"slow": "takes a minute"},
+                                    "stock": {"x": "pass", "y": "skip"}, "patched": {"x": "pass", "y": "skip"}}},
     }
 
     def setUp(self) -> None:
@@ -461,12 +463,18 @@ class Docs(Scratch):
         self.assertIn("| 6.12 | linux-source-6.12 6.12.117-1 | 1 fail | 1 pass, 0 fail | the live one |", readme)
         self.assertIn("| [mm: end what was started](series/6.12/0001-one.patch) | 1: `a` |", readme)
         self.assertTrue(readme.endswith("<!-- end of generated -->\nrest\n") and "old" not in readme)
+        self.assertIn("| hmm-tests | the stock tree | 1 pass, 0 fail, 1 skipped | 1 pass, 0 fail, 1 skipped |\n"
+                      "\nhmm-tests runs without `slow`: takes a minute.\n", (self.folder / "docs/results.md").read_text())
         self.assertIn("| a | fail | pass | hangs |", (self.folder / "docs/results.md").read_text())
         self.assertEqual(docs.stale(self.folder), [])
 
     def test_a_failed_run_is_not_recorded(self) -> None:
         report = json.loads(json.dumps(self.REPORT))
         report["flavours"]["patched"]["status"] = 6
+        with self.refused(Status.NO_RESULT, "not as expected"):
+            self.record(report)
+        report = json.loads(json.dumps(self.REPORT))
+        report["selftests"]["hmm-tests"]["status"] = 1
         with self.refused(Status.NO_RESULT, "not as expected"):
             self.record(report)
 
