@@ -149,7 +149,10 @@ def run(job: Job) -> None:
         verdicts = {
             flavour: job.guest(flavour, job.place / flavour / "src", flavour) for flavour in (results.STOCK, results.PATCHED)
         }
-        inside = kunit.run(job.place / "patched", job.place / "patched/src") if kunit.present(job.place / "patched/src") else None
+        inside = None
+        if kunit.present(job.place / "patched/src"):
+            announced = kunit.read_reports(ROOT / "intree/reports", job.base.name)
+            inside = kunit.run(job.place / "patched", job.place / "patched/src", announced)
         tested = [(built, job.stock_and_patched(built)) for built in job.programs(identity)]
         about: dict[str, object] = {
             "base": job.base.name, "source": identity, "proven": "" if job.tree else job.base.proven,

@@ -2,60 +2,151 @@
 """Station "kunit": the suite that the series adds, run as the kernel boots and parsed by the tree's own kunit.py."""
 
 import json
+import re
+import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lab import vm
 from lab.errors import LabError, Status
-from lab.proc import ask
-from lab.results import Console, Verdict, splats
+from lab.proc import environment
+from lab.results import SPLATS, TIME, Verdict
 
 SUITE = "mmu_notifier"
-SOURCE = "mm/tests/mmu_notifier_kunit.c"
+OPTION = "config MMU_NOTIFIER_KUNIT_TEST\n"
 # The kit's program only lists its cases; KUnit has run before init.
 BOOT = f"kunit.enable=1 kunit.filter_glob={SUITE} kit.args=--list"
 
 
+# What kunit.py says on stdout when the results are not whole; JSON has it from 6.12 on only.
+INCOMPLETE = "[ERROR]"
+BEGIN, END = re.compile(r"# Subtest: (\S+)$"), re.compile(r"(?:not )?ok \d+ (?:- )?(\S+)")
+RESULT = re.compile(r" {4}(?:not )?ok \d+ (?:- )?(\S+)")  # of a case; that of a parameter stands further in
+CUT = "------------[ cut here ]------------"
+
+
+@dataclass(frozen=True)
+class Report:
+    """A warning that a case provokes; where KUnit cannot hold it back it has to come, once."""
+
+    case: str
+    text: re.Pattern[str]
+
+
+@dataclass(frozen=True)
+class Splat:
+    """A line that is a splat, the lines from "cut here" on ahead of it, and the case it fell into ("" outside any)."""
+
+    line: str
+    block: tuple[str, ...]
+    case: str
+
+
+def read_reports(path: Path, base: str) -> list[Report]:
+    """Read what intree/reports announces for a base; a malformed line is a USAGE error."""
+    found = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        words = re.split(r"\s{2,}", line.strip(), maxsplit=3)
+        if len(words) != 4:
+            raise LabError(Status.USAGE, f"{path}:{number}: a report is `base,...  case  regular expression  reason`, two blanks apart")
+        try:
+            text = re.compile(words[2])
+        except re.error as error:
+            raise LabError(Status.USAGE, f"{path}:{number}: {words[2]}: {error}") from None
+        if base in words[0].split(","):
+            found.append(Report(words[1], text))
+    return found
+
+
 def present(src: Path) -> bool:
     """Say whether a tree has the suite."""
-    return (src / SOURCE).exists()
+    menu = src / "mm/Kconfig"
+    return menu.exists() and OPTION in menu.read_text(encoding="utf-8")
 
 
-def run(place: Path, src: Path) -> Verdict:
+def run(place: Path, src: Path, announced: list[Report]) -> Verdict:
     """Boot once more with KUnit enabled and judge what the suite printed on the console."""
     ended = vm.boot(place, src, "kunit", BOOT)
     console = place / "kunit-console.log"
     parsed = place / "kunit.json"
     parsed.unlink(missing_ok=True)
-    try:
-        ask([sys.executable, src / "tools/testing/kunit/kunit.py", "parse", f"--json={parsed.absolute()}", console], Status.NO_RESULT)
-    except LabError:
-        pass  # it exits with 1 when a case failed; what counts is what it parsed
+    command: list[str | Path] = [sys.executable, src / "tools/testing/kunit/kunit.py", "parse", f"--json={parsed.absolute()}", console]
+    # Its status is 1 when a case failed; what counts is what it parsed.
+    said = subprocess.run(command, env=environment({}), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stdout
     text = console.read_text(encoding="utf-8", errors="replace") if console.exists() else ""
-    return judge(json.loads(parsed.read_text(encoding="utf-8")) if parsed.exists() else {}, text, ended)
+    data = json.loads(parsed.read_text(encoding="utf-8")) if parsed.exists() else {}
+    return judge(data, text, ended, said.count(INCOMPLETE), announced)
 
 
-def judge(parsed: dict[str, Any], console: str, ended: bool) -> Verdict:
-    """Judge kunit.py's JSON and the console: all cases pass, at least one ran, nothing splats."""
+def judge(parsed: dict[str, Any], console: str, ended: bool, errors: int = 0, announced: list[Report] | None = None) -> Verdict:
+    """Judge kunit.py's JSON and the console.
+
+    All cases pass, at least one ran, the announced warnings come in their cases, each once, and nothing else splats.
+    """
     verdict = Verdict()
     suite = find(parsed, SUITE)
     if suite:
         collect(suite, "", verdict)
-    errors = suite.get("misc", {}).get("errors", 0) if suite else 0
-    found = splats(Console.parse(console))
-    verdict.unexpected = [name for name, outcome in verdict.outcomes.items() if outcome == "fail"]
-    verdict.problems = [f"kunit: {name} fails" for name in verdict.unexpected]
-    verdict.problems = [f"kunit: splat: {line}" for line in found] + verdict.problems
+    found, missing = compare(splats(console), announced or [])
+    for report in missing:
+        name = next((name for name in verdict.outcomes if name.split(": ")[0] == report.case), report.case)
+        verdict.outcomes[name] = "fail"
+        verdict.reasons[name] = f"the kernel did not report {report.text.pattern}"
+    verdict.unexpected = verdict.failed()
+    verdict.problems = [f"kunit: {name} fails" + (f": {verdict.reasons[name]}" if name in verdict.reasons else "")
+                        for name in verdict.unexpected]
+    verdict.problems = [f"kunit: splat {'in ' + splat.case if splat.case else 'outside any case'}: {splat.line}"
+                        for splat in found] + verdict.problems
     if not ended or found:
         verdict.status = Status.GUEST
         verdict.problems.insert(0, "kunit: the guest hung and was stopped" if not ended else "kunit: the kernel complained")
-    elif not verdict.outcomes or errors:
+    elif not suite or not verdict.outcomes or errors:
         verdict.status = Status.NO_RESULT
-        verdict.problems.insert(0, f"kunit: {'no result' if not suite else f'{errors} errors in the results'} of suite {SUITE}")
+        verdict.problems.insert(0, f"kunit: {f'{errors} errors in the results' if errors else 'no result'} of suite {SUITE}")
     elif verdict.unexpected:
         verdict.status = Status.TEST_FAILED
     return verdict
+
+
+def splats(console: str) -> list[Splat]:
+    """Give the kernel's complaints, each with the case of the suite whose result comes next."""
+    found: list[Splat] = []
+    begun: list[Splat] = []  # since the last result
+    inside = False
+    block: list[str] = []  # from "cut here" on
+    for raw in console.splitlines():
+        line = TIME.sub("", raw.rstrip())
+        begin, end, result = BEGIN.search(line), END.match(line), RESULT.match(line)
+        if begin and begin[1] == SUITE:
+            inside = True
+        elif end and end[1] == SUITE:
+            inside = False
+        elif result and inside:
+            found += [Splat(splat.line, splat.block, result[1]) for splat in begun]
+            begun = []
+        if block or line == CUT:
+            block = [CUT] if line == CUT else [*block, line]
+        if SPLATS.search(line):
+            (begun if inside else found).append(Splat(line, tuple(block), ""))
+            block = []
+    return found + begun
+
+
+def compare(found: list[Splat], announced: list[Report]) -> tuple[list[Splat], list[Report]]:
+    """Give the splats nobody announced, and the announced warnings that did not come; each pays for one splat."""
+    due, odd = list(announced), []
+    for splat in found:
+        paid = next((report for report in due if splat.line.startswith("WARNING: ") and report.case == splat.case
+                     and any(report.text.fullmatch(line) for line in splat.block)), None)
+        if paid:
+            due.remove(paid)
+        else:
+            odd.append(splat)
+    return odd, due
 
 
 def find(group: dict[str, Any], name: str) -> dict[str, Any]:
