@@ -15,7 +15,7 @@ from typing import Any
 
 from lab.data import Base, Case, read_bases, read_cases, read_series, slug
 from lab.errors import LabError, Status
-from lab.series import only_tests
+from lab.series import only_tests, touched
 from lab.station import write_atomic
 
 MARKS = re.compile(r"(<!-- generated: python3 -m lab docs -->\n).*?(<!-- end of generated -->)", re.DOTALL)
@@ -108,7 +108,7 @@ def patch_table(root: Path, base: str, cases: dict[str, Case], recorded: dict[st
     for name in read_series(root / "series" / base):
         failing = recorded.get(base, {}).get("without", {}).get(slug(name))
         if only_tests(root / "series" / base / name):
-            cell = "adds tests"
+            cell = "adds tests" if any("test" in path for path in touched([root / "series" / base / name])) else "documentation"
         elif failing is None:
             cell = "not run"
         else:

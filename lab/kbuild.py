@@ -25,12 +25,12 @@ def compiler() -> str:
 
 
 def fragments(folder: Path, base: str, src: Path) -> list[Path]:
-    """Give vm.config, vm-BASE.config if there is one, and what names a tree like this in a `#WHERE# PATH...` line."""
+    """Give vm.config, vm-BASE.config if there is one, and those with a line `#WHERE# PATH...` whose paths this tree has."""
     own = folder / f"vm-{base}.config"
     found = [folder / "vm.config", *([own] if own.exists() else [])]
     for path in sorted(folder.glob("*.config")):
-        where = re.search(r"^#WHERE# (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
-        if where and all((src / name).exists() for name in where[1].split()):
+        where = re.findall(r"^#WHERE# (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+        if any(all((src / name).exists() for name in names.split()) for names in where):
             found.append(path)
     return found
 

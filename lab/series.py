@@ -14,6 +14,8 @@ from lab.errors import LabError, Status
 from lab.proc import Progress, Shell, ask
 
 COVER = "0000-cover-letter.patch"
+# Paths of tests, documentation, and the lines that build, list or keep them.
+BESIDE = re.compile(r"Documentation/|MAINTAINERS$|tools/testing/|lib/test_hmm|.*/(tests/|Kconfig$|Makefile$|\w+_kunit\.c$)")
 COMMENT = re.compile(r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.DOTALL)
 GIT = [
     "git", "-c", "user.name=lab", "-c", "user.email=lab@localhost", "-c", "commit.gpgsign=false",
@@ -94,9 +96,9 @@ def comments_rebuild_nothing(tree: Path, names: Iterable[str]) -> Iterator[None]
 
 
 def only_tests(patch: Path) -> bool:
-    """Say whether a patch adds nothing but tests: it cures no case."""
+    """Say whether a patch changes nothing but tests, documentation and what builds them: it cures no case."""
     names = touched([patch])
-    return bool(names) and all(re.search(r"/tests/|/Kconfig$|/Makefile$", name) for name in names)
+    return bool(names) and all(BESIDE.match(name) for name in names)
 
 
 def apply(shell: Shell, tree: Path, patches: list[Path]) -> None:

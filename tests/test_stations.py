@@ -366,6 +366,27 @@ class Series(Scratch):
         self.assertEqual(kept, ["same.h", "twice.h"])
 
 
+class OnlyTests(Scratch):
+    """Which patches need no case that fails without them."""
+
+    def only_tests(self, *names: str) -> bool:
+        self.write("x.patch", "".join(f"--- /dev/null\n+++ b/{name}\n" for name in names))
+        return series.only_tests(self.folder / "x.patch")
+
+    def test_beside_the_code(self) -> None:
+        for name in ("mm/tests/a_kunit.c", "mm/mmu_notifier_kunit.c", "mm/Kconfig", "mm/Makefile", "lib/test_hmm.c", "lib/test_hmm_uapi.h",
+                     "tools/testing/selftests/vm/config", "Documentation/mm/hmm.rst", "MAINTAINERS", "mm/tests/.kunitconfig"):
+            self.assertTrue(self.only_tests(name), name)
+
+    def test_code(self) -> None:
+        for name in ("mm/hmm.c", "include/linux/hmm.h", "lib/test_bits.c", "tools/mm/x.c", "mm/Documentation/x", "drivers/x/MAINTAINERS"):
+            self.assertFalse(self.only_tests(name), name)
+            self.assertFalse(self.only_tests(name, "mm/Kconfig"), name)
+
+    def test_nothing(self) -> None:
+        self.assertFalse(self.only_tests())
+
+
 class Fragments(Scratch):
     """Which config fragments a tree gets."""
 
@@ -382,6 +403,13 @@ class Fragments(Scratch):
         self.write("src/lib/two.c", "")
         self.assertEqual(names("1.0"), ["vm.config", "vm-1.0.config", "drivers.config"])
         self.assertEqual(names("3.0"), ["vm.config", "drivers.config"])
+
+    def test_a_second_line_is_another_place(self) -> None:
+        self.write("configs/kunit.config", "#WHERE# mm/tests/a.c\n#WHERE# mm/a.c\n")
+        for number, (name, there) in enumerate((("mm/b.c", False), ("mm/a.c", True), ("mm/tests/a.c", True))):
+            self.write(f"{number}/{name}", "")
+            found = kbuild.fragments(self.folder / "configs", "1.0", self.folder / str(number))
+            self.assertEqual([path.name for path in found[1:]], ["kunit.config"] if there else [])
 
 
 class Config(unittest.TestCase):
