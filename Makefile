@@ -28,6 +28,9 @@ tree: ## [BASE=6.12] build/BASE/tree: a git tree with the series as commits
 refresh: ## [BASE=6.12] write the commits of build/BASE/tree back to series/BASE
 	@$(LAB) refresh $(base)
 
+intree: ## [BASE=6.12] write the in-tree tests of intree/ into build/BASE/tree, to be committed there
+	@$(LAB) intree $(base)
+
 port: ## FROM=7.3 TO=6.12 start a port in build/TO/tree; it stops at a conflict
 	@$(LAB) port --from "$(FROM)" --base "$(TO)"
 
@@ -40,4 +43,4 @@ test: ## [BASE=6.12] the lab's own tests and lint; run and revert, for one base 
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: help run revert lint model tree refresh port docs test clean
+.PHONY: help run revert lint model tree refresh port intree docs test clean

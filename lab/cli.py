@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from lab import docs, host, job, lint, model, queue, results, station
+from lab import docs, host, intree, job, lint, model, queue, results, station
 from lab.data import Base, read_bases, read_cases
 from lab.errors import MEANING, LabError, Status, exit_table
 from lab.job import Job, Tally, problems, revert, run
@@ -86,7 +86,7 @@ def make_job(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) 
     if options.base not in bases:
         raise LabError(Status.USAGE, f"unknown base {options.base!r}", f"BASE is one of: {' '.join(bases)}")
     one = Job(bases[options.base], options.build, getattr(options, "tree", None), getattr(options, "allow_skip", False), tally)
-    if not one.patches and options.verb not in ("tree", "refresh", "port"):
+    if not one.patches and options.verb not in ("tree", "refresh", "port", "intree"):
         raise LabError(Status.USAGE, f"base {options.base} has no series yet", f"make port FROM=... TO={options.base}, or make tree")
     return one
 
@@ -115,11 +115,12 @@ def parser() -> argparse.ArgumentParser:
         ("tree", "make build/BASE/tree, a git tree with the series as commits"),
         ("refresh", "write the commits of build/BASE/tree back to series/BASE"),
         ("port", "make build/BASE/tree with the series of another base"),
+        ("intree", "write the in-tree tests of intree/ into build/BASE/tree"),
         ("docs", "make the tables of README.md and docs/results.md anew"),
         ("judge", "judge old logs again"),
     ):
         verb = verbs.add_parser(name, help=text)
-        if name in ("run", "revert", "test", "tree", "refresh", "port"):
+        if name in ("run", "revert", "test", "tree", "refresh", "port", "intree"):
             verb.add_argument("--base", default="" if name == "test" else "6.12", help="a base of series/bases")
         if name in ("run", "judge"):
             verb.add_argument("--allow-skip", action="store_true", help="a skipped case is no failure")
@@ -159,6 +160,10 @@ def dispatch(options: argparse.Namespace) -> Status:
         queue.tree(make_job(options, bases, tally))
     elif options.verb == "refresh":
         queue.refresh(make_job(options, bases, tally))
+    elif options.verb == "intree":
+        one = make_job(options, bases, tally)
+        for name in intree.write(job.ROOT, one.base.name, one.place / "tree"):
+            print(f"  {one.place / 'tree' / name}")
     elif options.verb == "port":
         origin = make_job(argparse.Namespace(**{**vars(options), "base": options.origin}), bases, tally)
         queue.port(make_job(options, bases, tally), origin)

@@ -16,7 +16,7 @@ BUILD = {
     "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
 }
 GUEST = {"qemu-system-x86_64": "qemu-system-x86"}
-LINT = {"shellcheck": "shellcheck", "codespell": "codespell", "mypy": "mypy", "perl": "perl"}
+LINT = {"shellcheck": "shellcheck", "codespell": "codespell", "mypy": "mypy", "perl": "perl", "unifdef": "unifdef"}
 MODEL = {"spin": "spin"}
 CI = {**BUILD, **GUEST, **LINT, **MODEL, "ccache": "ccache"}
 

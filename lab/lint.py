@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lab import docs, series
+from lab import docs, intree, series
 from lab.data import Base, read_cases, read_selftests, read_series, slug
 from lab.kbuild import NO_GIT
 
@@ -106,10 +106,15 @@ def checks(root: Path, bases: dict[str, Base], kernel: Path) -> list[Check]:
     def folder_check(base: str) -> Check:
         return f"series/{base} matches its folder", lambda: series.mismatches(root / "series" / base)
 
+    def intree_check(base: str) -> Check:
+        return f"in-tree tests of {base} match intree/", lambda: list(intree.mismatches(root, base))
+
     sources = [path for folder in ("kit", "lab") for path in sorted((root / folder).glob("*.[ch]"))]
     patches = [root / "series" / base / name for base in bases for name in read_series(root / "series" / base)]
     return [
         *(folder_check(base) for base in bases),
+        *(intree_check(base) for base in bases),
+        ("no in-tree test is kept by hand", lambda: intree.copies(root, list(bases))),
         ("no sign-off in the series", lambda: sign_offs(root)),
         ("every patch has its case", lambda: unproven(root, bases)),
         *(patch_check(path) for path in patches),
