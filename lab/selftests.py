@@ -9,8 +9,9 @@ from pathlib import Path
 
 from lab import station, vm
 from lab.data import Selftest
-from lab.errors import LabError, Status
-from lab.proc import Progress, Shell
+from lab.errors import Status
+from lab.kbuild import compiler
+from lab.proc import Shell
 from lab.results import Console, Verdict, splats
 
 FOLDER = "tools/testing/selftests"
@@ -61,7 +62,7 @@ def build(place: Path, tests: Iterable[Selftest], trees: Mapping[str, tuple[Path
         for test, source in sources.items():
             compile_one(shell, source, trees[test.tree][0], place)
 
-    identity = station.key(*(identity for _, identity in trees.values()), *(repr(test) for test in sources), Path(__file__).read_bytes())
+    identity = station.key(*(identity for _, identity in trees.values()), *(repr(test) for test in sources), compiler(), Path(__file__).read_bytes())
     place.mkdir(parents=True, exist_ok=True)
     station.station(place, "selftests", identity, place / next(reversed(sources)).name, work)
     lines = [f"file /selftests/{test.name} {test.name} 755 0 0\n" for test in sources]

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A lab without kernels: `python3 -m tests.fake_lab ROOT ARGS...` runs the command line in a made-up repository.
 
-QEMU is a script that copies golden logs, or sleeps for ever when ROOT/hang exists.
+QEMU is a script that copies golden logs, or sleeps for ever when ROOT/hang exists; when ROOT/lose
+does, hmm-tests does worse on the patched kernel.
 """
 
 import os
@@ -18,6 +19,11 @@ if [ "$1" = --version ]; then echo "QEMU emulator version 0"; exit; fi
 echo $$ > {root}/pid.tmp && mv {root}/pid.tmp {root}/pid
 [ ! -e {root}/hang ] || exec sleep 1000
 flavour=$(basename "$PWD")
+case "$*" in *file:hmm-tests-*)
+	for log in results console; do cp {golden}/hmm-tests.$log hmm-tests-$log.log; done
+	[ ! -e {root}/lose ] || [ "$flavour" = stock ] || sed -i 's/^ok 2/not ok 2/' hmm-tests-results.log
+	exit ;;
+esac
 cp {golden}/$flavour.results results.log
 cp {golden}/$flavour.console console.log
 """

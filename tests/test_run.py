@@ -11,6 +11,7 @@ import time
 import unittest
 from pathlib import Path
 
+from lab import selftests
 from lab.errors import MEANING, Status
 from lab.station import lock
 from tests.fake_lab import make_root
@@ -57,6 +58,30 @@ class Run(FakeLab):
         ktap = (self.place / "report.ktap").read_text().splitlines()
         self.assertEqual(ktap[:2], ["KTAP version 1", "1..2"])
         self.assertEqual([line for line in ktap if not line.startswith((" ", "#"))][2:], ["ok 1 stock", "ok 2 patched"])
+
+    def selftest(self) -> tuple[int, list[str]]:
+        """Run the lab with a program in the stock tree; give its status and its output lines."""
+        src = self.place / "stock/src"
+        for name, text in ((f"{selftests.FOLDER}/mm/hmm-tests.c", "int main(void) { return 0; }\n"),
+                           ("O/usr/gen_init_cpio", "#!/bin/sh\ncat $1\n")):
+            (src / name).parent.mkdir(parents=True, exist_ok=True)
+            (src / name).write_text(text)
+        (src / "O/usr/gen_init_cpio").chmod(0o755)
+        (self.root / "configs/selftests").write_text("hmm-tests stock mm -\nin_no_tree stock mm -\n")
+        return self.lab("run")
+
+    def test_selftests_alike(self) -> None:
+        status, output = self.selftest()
+        self.assertEqual(status, Status.OK)
+        self.assertIn("  hmm-tests: stock 3 pass, 1 skip; patched 3 pass, 1 skip: same", output)
+        self.assertEqual(list(json.loads((self.place / "report.json").read_text())["selftests"]), ["hmm-tests"])
+
+    def test_selftest_that_fails_with_the_series(self) -> None:
+        (self.root / "lose").touch()
+        status, output = self.selftest()
+        self.assertEqual(status, Status.TEST_FAILED)
+        self.assertIn("  hmm.hmm_device_private.anon_read: pass on stock, fail with the series", output)
+        self.assertEqual(json.loads((self.place / "report.json").read_text())["selftests"]["hmm-tests"]["status"], Status.TEST_FAILED)
 
     def test_commands_are_kept(self) -> None:
         self.lab("run")
