@@ -9,6 +9,7 @@ from typing import Any
 
 from lab import kunit
 from lab.errors import LabError, Status
+from lab.job import ROOT
 
 
 def parsed(*statuses: str, name: str = kunit.SUITE) -> dict[str, Any]:
@@ -113,6 +114,17 @@ class Announced(unittest.TestCase):
     def test_a_line_of_the_other_cpu_between(self) -> None:
         split = warning(TEXT).replace("WARNING", "tsc: fine\n[    0.1] WARNING")
         self.assertEqual(self.judged(console(case1=split)), (Status.OK, []))
+
+    def test_a_recorded_log(self) -> None:
+        """What 6.1 prints in its cases with and beside reports, the calls traced included."""
+        log = (ROOT / "tests/golden/kunit.console").read_text()
+        announced = kunit.read_reports(ROOT / "intree/reports", "6.1")
+        found = kunit.splats(log)
+        self.assertEqual([splat.case for splat in found], [report.case for report in announced])
+        self.assertEqual(kunit.compare(found, announced), ([], []))
+        self.assertEqual(kunit.compare(found, announced[1:]), (found[:1], []))
+        without = kunit.splats(log.replace("WARNING", "warning", 1))
+        self.assertEqual(kunit.compare(without, announced), ([], announced[:1]))
 
     def test_the_suite_is_cut(self) -> None:
         cut = console(case1=warning(TEXT)).partition("[    0.123456]     ok 2 with_parameters")[0]
