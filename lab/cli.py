@@ -34,8 +34,10 @@ def run_lint(bases: dict[str, Base], build: Path, tally: Tally) -> None:
             tally.passed += 1
 
 
-def run_unit(tally: Tally) -> None:
+def run_unit(build: Path, tally: Tally) -> None:
     """Run the lab's own tests."""
+    build.mkdir(exist_ok=True)
+    host.need(host.UNIT, build / "host.log")
     suite = unittest.defaultTestLoader.discover(str(job.ROOT / "tests"), top_level_dir=str(job.ROOT))
     outcome = unittest.TextTestRunner(stream=sys.stdout, buffer=True).run(suite)
     bad = len(outcome.failures) + len(outcome.errors)
@@ -57,7 +59,7 @@ def run_model(build: Path, tally: Tally) -> None:
 def test(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> None:
     """Do everything, for one base or for all, going on after a failure; leave the count in build/tally."""
     steps: list[tuple[str, Callable[[], None]]] = [
-        ("the lab's own tests", partial(run_unit, tally)),
+        ("the lab's own tests", partial(run_unit, options.build, tally)),
         ("lint", partial(run_lint, bases, options.build, tally)),
         ("model", partial(run_model, options.build, tally)),
     ]

@@ -18,7 +18,8 @@ BUILD = {
 GUEST = {"qemu-system-x86_64": "qemu-system-x86"}
 LINT = {"shellcheck": "shellcheck", "codespell": "codespell", "mypy": "mypy", "perl": "perl", "unifdef": "unifdef"}
 MODEL = {"spin": "spin"}
-CI = {**BUILD, **GUEST, **LINT, **MODEL, "ccache": "ccache"}
+UNIT = {"spatch": "coccinelle"}   # the lab's own tests
+CI = {**BUILD, **GUEST, **LINT, **UNIT, **MODEL, "ccache": "ccache"}
 
 
 def missing(tools: dict[str, str]) -> list[str]:
