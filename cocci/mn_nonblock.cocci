@@ -26,13 +26,13 @@ virtual report
 
 import re
 
-sleeping = re.compile(r"""
+sleeping = re.compile(r"""(?!\w*trylock)(
     (rt_|ww_)?mutex_lock(_\w+)? | down | down_(read|write|interruptible|killable)(_\w+)? |
     mmap_(read|write)_lock(_killable)? | percpu_down_(read|write) | dma_resv_lock(_\w+)? |
     wait_(event|for_completion|on_)\w* | (dma|reservation)_\w*wait\w* | flush_(delayed_)?work(queue)? |
     cancel_(delayed_)?work_sync | synchronize_s?rcu\w* | [mfs]sleep | usleep_range | schedule |
     schedule_timeout\w* | might_sleep | cond_resched | kthread_stop | unpin_user_pages_dirty_lock
-""", re.VERBOSE)
+)""", re.VERBOSE)
 interval = ("invalidate", "invalidate_start")   # true or false; the others: 0 or -EAGAIN
 functions, callbacks, calls, sleeps, told = set(), {}, {}, {}, set()
 as_org = False

@@ -10,6 +10,8 @@ static int trylock_start(struct mmu_notifier *mn, const struct mmu_notifier_rang
 	else if (!mutex_trylock(&mirror->lock))
 		return -EAGAIN;
 
+	if (down_read_trylock(&mirror->sem))
+		up_read(&mirror->sem);
 	unmap(mirror, range->start, range->end);
 	mutex_unlock(&mirror->lock);
 	return 0;
