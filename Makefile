@@ -19,6 +19,9 @@ revert: ## [BASE=6.12] [PATCH=slug] take each patch out alone: its cases must fa
 lint: ## check series, kit and lab without building anything
 	@$(LAB) lint
 
+mutants: ## [BASE=7.3] [MUTANT=name] break the patched kernel in small ways: each must be noticed by a test
+	@$(LAB) mutants $(base) $(if $(MUTANT),--mutant "$(MUTANT)")
+
 model: ## let spin search the model of the walk, and refute its wrong variants
 	@$(LAB) model
 
@@ -43,4 +46,4 @@ test: ## [BASE=6.12] the lab's own tests and lint; run and revert, for one base 
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: help run revert lint model tree refresh port intree docs test clean
+.PHONY: help run revert lint model mutants tree refresh port intree docs test clean

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from lab import docs, host, intree, job, lint, model, queue, results, station
+from lab import docs, host, intree, job, lint, model, mutants, queue, results, station
 from lab.data import Base, read_bases, read_cases
 from lab.errors import MEANING, LabError, Status, exit_table
 from lab.job import Job, Tally, problems, revert, run
@@ -113,6 +113,7 @@ def parser() -> argparse.ArgumentParser:
         ("revert", "take each patch out alone: its cases must fail"),
         ("test", "the lab's own tests, lint, run, revert"),
         ("lint", "check series, kit and lab"),
+        ("mutants", "break the patched kernel in small ways, one at a time: a test must notice"),
         ("model", "let spin search the model of the walk, and refute its wrong variants"),
         ("tree", "make build/BASE/tree, a git tree with the series as commits"),
         ("refresh", "write the commits of build/BASE/tree back to series/BASE"),
@@ -122,8 +123,11 @@ def parser() -> argparse.ArgumentParser:
         ("judge", "judge old logs again"),
     ):
         verb = verbs.add_parser(name, help=text)
-        if name in ("run", "revert", "test", "tree", "refresh", "port", "intree"):
-            verb.add_argument("--base", default="" if name == "test" else "6.12", help="a base of series/bases")
+        if name in ("run", "revert", "test", "tree", "refresh", "port", "intree", "mutants"):
+            default = {"test": "", "mutants": "7.3"}.get(name, "6.12")
+            verb.add_argument("--base", default=default, help="a base of series/bases")
+        if name == "mutants":
+            verb.add_argument("--mutant", default="", help="only this one")
         if name in ("run", "judge"):
             verb.add_argument("--allow-skip", action="store_true", help="a skipped case is no failure")
         if name == "run":
@@ -173,6 +177,9 @@ def dispatch(options: argparse.Namespace) -> Status:
         run_lint(bases, options.build, tally)
     elif options.verb == "model":
         run_model(options.build, tally)
+    elif options.verb == "mutants":
+        if mutants.run(make_job(options, bases, tally), options.mutant):
+            tally.fail(Status.TEST_FAILED)
     else:
         test(options, bases, tally)
     return tally.status
