@@ -60,7 +60,7 @@ def killer(name: str, verdict: results.Verdict, last: str) -> str:
 
 def test(job: Job, src: Path, place: Path) -> str:
     """Boot the KUnit suite, then, if nothing was noticed, the kit; give the killer."""
-    verdict = kunit.run(place, src)
+    verdict = kunit.run(place, src, kunit.read_reports(ROOT / "intree/reports", job.base.name))
     console = (place / "kunit-console.log").read_text(encoding="utf-8", errors="replace")
     cases = re.findall(r"(?:not )?ok \d+ (?:- )?(\S+)", console)
     found = killer("KUnit", verdict, f"after {cases[-1]}" if cases else "")

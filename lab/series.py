@@ -16,6 +16,8 @@ from lab.proc import Progress, Shell, ask
 COVER = "0000-cover-letter.patch"
 # Paths of tests, documentation, and the lines that build, list or keep them.
 BESIDE = re.compile(r"Documentation/|MAINTAINERS$|tools/testing/|lib/test_hmm|.*/(tests/|Kconfig$|Makefile$|\w+_kunit\.c$)")
+# A line that stands in a comment, or is blank, in kernel style.
+IN_COMMENT = re.compile(r"(/?\*+( (?!.*\*/.).*|/)?)?$")
 COMMENT = re.compile(r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.DOTALL)
 GIT = [
     "git", "-c", "user.name=lab", "-c", "user.email=lab@localhost", "-c", "commit.gpgsign=false",
@@ -95,10 +97,28 @@ def comments_rebuild_nothing(tree: Path, names: Iterable[str]) -> Iterator[None]
             os.utime(path, ns=(time, time))
 
 
+def changes(patch: str) -> Iterator[tuple[str, str]]:
+    """Yield (path, line without its sign) of all that a patch changes."""
+    name = ""
+    for line in patch.splitlines():
+        header = re.match(r"(?:---|\+\+\+) (?:[ab]/(\S+)|/dev/null$)", line)
+        if header:
+            name = header[1] or name
+        elif name and re.match(r"[-+]", line):
+            yield name, line[1:].strip()
+
+
 def only_tests(patch: Path) -> bool:
-    """Say whether a patch changes nothing but tests, documentation and what builds them: it cures no case."""
-    names = touched([patch])
-    return bool(names) and all(BESIDE.match(name) for name in names)
+    """Say whether a patch changes nothing but tests, documentation, comments and what builds them: it cures no case."""
+    text = patch.read_text(encoding="utf-8")
+    names = {name for name, line in changes(text) if not IN_COMMENT.match(line)}
+    return bool(touched([patch])) and all(BESIDE.match(name) for name in names)
+
+
+def only_words(patch: str) -> bool:
+    """Say whether a patch changes nothing but documentation and comments."""
+    changed = list(changes(patch))
+    return bool(changed) and all(name.startswith("Documentation/") or IN_COMMENT.match(line) for name, line in changed)
 
 
 def apply(shell: Shell, tree: Path, patches: list[Path]) -> None:
@@ -128,13 +148,19 @@ def apply(shell: Shell, tree: Path, patches: list[Path]) -> None:
 
 
 def revert(shell: Shell, tree: Path, number: int, name: str) -> None:
-    """Take patch `number` (from 0) out of a tree that has the series; NOT_APPLIED on a conflict."""
+    """Take patch `number` (from 0) out of a tree that has the series; NOT_APPLIED on a conflict.
+
+    Later patches that only change words speak about it in the same comments: they go first.
+    """
     env = git_env(tree)
     commits = ask([*GIT, "-C", tree, "rev-list", "--reverse", "stock..series"], Status.NOT_APPLIED, env).split()
-    names = ask([*GIT, "-C", tree, "show", "--format=", "--name-only", commits[number]], Status.NOT_APPLIED, env).split()
+    later = [commit for commit in commits[:number:-1]
+             if only_words(ask([*GIT, "-C", tree, "show", "--format=", commit], Status.NOT_APPLIED, env))]
+    out = [*later, commits[number]]
+    names = ask([*GIT, "-C", tree, "show", "--format=", "--name-only", *out], Status.NOT_APPLIED, env).split()
     try:
         with comments_rebuild_nothing(tree, names):
-            shell.run([*GIT, "revert", "--no-edit", commits[number]], Status.NOT_APPLIED, cwd=tree, env=env)
+            shell.run([*GIT, "revert", "--no-edit", *out], Status.NOT_APPLIED, cwd=tree, env=env)
     except LabError as error:
         files = re.findall(r"Merge conflict in (\S+)", error.detail)
         raise LabError(Status.NOT_APPLIED, f"{name} cannot be reverted alone: conflict in {', '.join(files) or '?'}",

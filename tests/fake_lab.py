@@ -35,7 +35,7 @@ def make_root(root: Path) -> None:
         (root / folder).mkdir(parents=True)
     (root / "series/bases").write_text("6.12 linux-source-6.12 6.12.117-1 - a kernel\n")
     (root / "series/6.12/series").write_text(f"{PATCH}\n")
-    (root / "series/6.12" / PATCH).write_text("--- a/mm/x.c\n+++ b/mm/x.c\n")
+    (root / "series/6.12" / PATCH).write_text("--- a/mm/x.c\n+++ b/mm/x.c\n@@ -0,0 +1 @@\n+int x;\n")
     (root / "kit/cases").write_text((GOLDEN / "cases").read_text())
     (root / "configs/selftests").touch()
     qemu = root / "bin/qemu-system-x86_64"

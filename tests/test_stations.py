@@ -345,6 +345,15 @@ class Series(Scratch):
         series.revert(self.shell, self.tree, 1, self.names[1])
         self.assertEqual((self.tree / "mm/a.c").read_text(), "ONE\ntwo\nthree\n")
 
+    def test_revert_below_a_patch_of_words(self) -> None:
+        """A comment on the same line of a later patch is no conflict: it goes first."""
+        series.apply(self.shell, self.tree, series.check(self.queue))
+        for line in ("/* say */\nOnes\n", "/* say it again */\nOnes\n"):
+            (self.tree / "mm/a.c").write_text(f"{line}two\nthree\n")
+            git(self.tree, "commit", "-q", "-a", "-m", "words")
+        series.revert(self.shell, self.tree, 1, self.names[1])
+        self.assertEqual((self.tree / "mm/a.c").read_text(), "ONE\ntwo\nthree\n")
+
     def test_revert_that_conflicts(self) -> None:
         series.apply(self.shell, self.tree, series.check(self.queue))
         with self.refused(Status.NOT_APPLIED, f"{self.names[0]} cannot be reverted alone: conflict in mm/a.c"):
@@ -370,8 +379,23 @@ class OnlyTests(Scratch):
     """Which patches need no case that fails without them."""
 
     def only_tests(self, *names: str) -> bool:
-        self.write("x.patch", "".join(f"--- /dev/null\n+++ b/{name}\n" for name in names))
+        self.write("x.patch", self.patch("int a;", *names))
         return series.only_tests(self.folder / "x.patch")
+
+    @staticmethod
+    def patch(line: str, *names: str) -> str:
+        """Give a patch that adds a line to each file."""
+        return "".join(f"diff --git a/{name} b/{name}\n--- /dev/null\n+++ b/{name}\n@@ -0,0 +1 @@\n+{line}\n" for name in names)
+
+    def test_comments(self) -> None:
+        """A comment cures nothing; what only looks like one may."""
+        for line in (" * words", "/* words */", "\t/**", " */", "\t * *p = 1;", ""):
+            self.assertTrue(series.only_words(self.patch(line, "mm/hmm.c", "Documentation/mm/hmm.rst")), line)
+            self.write("x.patch", self.patch(line, "mm/hmm.c"))
+            self.assertTrue(series.only_tests(self.folder / "x.patch"), line)
+        for line in ("*p = 1;", "/* words */ p = 1;", "p = 1; /* words */", "**p = 1;"):
+            self.assertFalse(series.only_words(self.patch(line, "mm/hmm.c")), line)
+        self.assertFalse(series.only_words(self.patch("int a;", "lib/test_hmm.c")))
 
     def test_beside_the_code(self) -> None:
         for name in ("mm/tests/a_kunit.c", "mm/mmu_notifier_kunit.c", "mm/Kconfig", "mm/Makefile", "lib/test_hmm.c", "lib/test_hmm_uapi.h",
