@@ -16,8 +16,11 @@ run: ## [BASE=6.12] [TREE=DIR] the kit on the stock and on the patched kernel, i
 revert: ## [BASE=6.12] [PATCH=slug] take each patch out alone: its cases must fail
 	@$(LAB) revert $(base) $(if $(PATCH),--patch "$(PATCH)")
 
-lint: ## check series, kit and lab without building anything
-	@$(LAB) lint
+lint: ## [GATE=no] check series, kit and lab; then the gate, unless GATE=no
+	@$(LAB) lint $(if $(filter no,$(GATE)),--no-gate)
+
+gate: ## [BASE=6.12] [TREE=DIR] each patch builds everywhere and brings nothing new; for one base or for all
+	@$(LAB) gate $(base) $(if $(TREE),--tree "$(TREE)")
 
 mutants: ## [BASE=7.3] [MUTANT=name] break the patched kernel in small ways: each must be noticed by a test
 	@$(LAB) mutants $(base) $(if $(MUTANT),--mutant "$(MUTANT)")
@@ -40,10 +43,10 @@ port: ## FROM=7.3 TO=6.12 start a port in build/TO/tree; it stops at a conflict
 docs: ## [RECORD=6.12] make the tables anew, from what was recorded; RECORD= keeps the last run and revert first
 	@$(LAB) docs $(if $(RECORD),--record "$(RECORD)")
 
-test: ## [BASE=6.12] the lab's own tests and lint; run and revert, for one base or for all
+test: ## [BASE=6.12] the lab's own tests and lint; gate, run and revert, for one base or for all
 	@$(LAB) test $(base)
 
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: help run revert lint model mutants tree refresh port intree docs test clean
+.PHONY: help run revert lint gate model mutants tree refresh port intree docs test clean

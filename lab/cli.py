@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The verbs: run, revert, lint, test, judge. Each ends in one exit status and one line of advice."""
+"""The verbs: run, revert, lint, gate, test, judge. Each ends in one exit status and one line of advice."""
 
 import argparse
 import errno
@@ -13,7 +13,10 @@ from pathlib import Path
 from lab import docs, host, intree, job, lint, model, mutants, queue, results, station
 from lab.data import Base, read_bases, read_cases
 from lab.errors import MEANING, LabError, Status, exit_table
+from lab.gate import gate
 from lab.job import Job, Tally, problems, revert, run
+
+Step = tuple[str, Callable[[], None]]
 
 
 def run_lint(bases: dict[str, Base], build: Path, tally: Tally) -> None:
@@ -58,14 +61,27 @@ def run_model(build: Path, tally: Tally) -> None:
 
 def test(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> None:
     """Do everything, for one base or for all, going on after a failure; leave the count in build/tally."""
-    steps: list[tuple[str, Callable[[], None]]] = [
+    steps: list[Step] = [
         ("the lab's own tests", partial(run_unit, options.build, tally)),
         ("lint", partial(run_lint, bases, options.build, tally)),
         ("model", partial(run_model, options.build, tally)),
     ]
+    verbs: list[Callable[[Job], None]] = [gate, run, revert]
     for base in [options.base] if options.base else list(bases):
-        one = argparse.Namespace(**{**vars(options), "base": base})
-        steps += [(f"{verb.__name__} {base}", partial(on_base, verb, one, bases, tally)) for verb in (run, revert)]
+        steps += [on_base(verb, base, options, bases, tally) for verb in verbs]
+    do_all(steps, tally)
+    options.build.mkdir(exist_ok=True)
+    station.write_atomic(options.build / "tally", f"{tally}\n")
+    print(f"\n{tally}")
+
+
+def gates(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> None:
+    """Do the gate of one base or of all."""
+    do_all([on_base(gate, base, options, bases, tally) for base in ([options.base] if options.base else bases)], tally)
+
+
+def do_all(steps: list[Step], tally: Tally) -> None:
+    """Do one step after the other, going on after a failure."""
     for title, step in steps:
         print(f"\n== {title}", flush=True)
         try:
@@ -73,14 +89,12 @@ def test(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> N
         except LabError as error:
             complain(error)
             tally.fail(error.status)
-    options.build.mkdir(exist_ok=True)
-    station.write_atomic(options.build / "tally", f"{tally}\n")
-    print(f"\n{tally}")
 
 
-def on_base(verb: Callable[[Job], None], options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> None:
-    """Do a verb on one base."""
-    verb(make_job(options, bases, tally))
+def on_base(verb: Callable[[Job], None], base: str, options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> Step:
+    """Give the step that does a verb on one base."""
+    one = argparse.Namespace(**{**vars(options), "base": base})
+    return f"{verb.__name__} {base}", lambda: verb(make_job(one, bases, tally))
 
 
 def make_job(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> Job:
@@ -111,8 +125,9 @@ def parser() -> argparse.ArgumentParser:
     for name, text in (
         ("run", "kit on stock and patched kernel, before/after table"),
         ("revert", "take each patch out alone: its cases must fail"),
-        ("test", "the lab's own tests, lint, run, revert"),
-        ("lint", "check series, kit and lab"),
+        ("test", "the lab's own tests, lint, gate, run, revert"),
+        ("lint", "check series, kit and lab; the gate"),
+        ("gate", "every patch builds everywhere and brings no new finding"),
         ("mutants", "break the patched kernel in small ways, one at a time: a test must notice"),
         ("model", "let spin search the model of the walk, and refute its wrong variants"),
         ("tree", "make build/BASE/tree, a git tree with the series as commits"),
@@ -123,14 +138,16 @@ def parser() -> argparse.ArgumentParser:
         ("judge", "judge old logs again"),
     ):
         verb = verbs.add_parser(name, help=text)
-        if name in ("run", "revert", "test", "tree", "refresh", "port", "intree", "mutants"):
-            default = {"test": "", "mutants": "7.3"}.get(name, "6.12")
+        if name in ("run", "revert", "gate", "lint", "test", "tree", "refresh", "port", "intree", "mutants"):
+            default = {"test": "", "gate": "", "lint": "", "mutants": "7.3"}.get(name, "6.12")
             verb.add_argument("--base", default=default, help="a base of series/bases")
         if name == "mutants":
             verb.add_argument("--mutant", default="", help="only this one")
         if name in ("run", "judge"):
             verb.add_argument("--allow-skip", action="store_true", help="a skipped case is no failure")
-        if name == "run":
+        if name == "lint":
+            verb.add_argument("--no-gate", action="store_true", help="nothing that builds a kernel's objects")
+        if name in ("run", "gate"):
             verb.add_argument("--tree", type=Path, help="a kernel tree to use instead of the base's package; only read")
         if name == "port":
             verb.add_argument("--from", dest="origin", required=True, help="the base whose series is ported")
@@ -173,8 +190,12 @@ def dispatch(options: argparse.Namespace) -> Status:
     elif options.verb == "port":
         origin = make_job(argparse.Namespace(**{**vars(options), "base": options.origin}), bases, tally)
         queue.port(make_job(options, bases, tally), origin)
+    elif options.verb == "gate":
+        gates(options, bases, tally)
     elif options.verb == "lint":
         run_lint(bases, options.build, tally)
+        if not options.no_gate:
+            gates(options, bases, tally)
     elif options.verb == "model":
         run_model(options.build, tally)
     elif options.verb == "mutants":

@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
 # What a make, a git hook or a user's kernel habits leave in the environment must not steer ours.
 FOREIGN = re.compile(r"GIT_|KBUILD_|MAKE|MFLAGS|ARCH$|CROSS_COMPILE$|CC$|LLVM|O$|V$|C$|W$|KDIR$|LOCALVERSION$")
+STOP = threading.Event()  # set when the lab is interrupted: commands of other threads end, too
 QUIET = 30.0  # seconds between two progress lines when nobody sits at a terminal
 
 
@@ -112,6 +114,8 @@ class Shell:
                 while child.poll() is None:
                     if deadline is not None and time.monotonic() > deadline:
                         return False
+                    if STOP.is_set():
+                        raise KeyboardInterrupt
                     if progress:
                         progress.tick()
                     try:

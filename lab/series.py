@@ -56,8 +56,8 @@ def check(folder: Path) -> list[Path]:
     return [folder / name for name in read_series(folder)]
 
 
-def copy_tree(shell: Shell, source: Path, target: Path) -> None:
-    """Make target a tree of hard links to source's files, with its own copy of objects and git data."""
+def copy_tree(shell: Shell, source: Path, target: Path, objects: bool = True) -> None:
+    """Make target a tree of hard links to source's files, with its own copy of objects and git data, or without them."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     station.need_space(target)
@@ -65,6 +65,8 @@ def copy_tree(shell: Shell, source: Path, target: Path) -> None:
     linked = sorted(path for path in source.iterdir() if path not in own)
     progress = Progress(f"copy {source.parent.name} tree", lambda: "")
     shell.run(["cp", "-al", "-t", target, *linked], Status.NO_SOURCE, progress=progress)
+    if not objects:
+        return
     shell.run(["cp", "-a", "-t", target, *own], Status.NO_SOURCE)
     # objtool's commands hold absolute paths: left alone it is rebuilt, and every object after it.
     moved = f"s|{source.absolute()}/|{target.absolute()}/|g"
