@@ -120,7 +120,7 @@ def checks(root: Path, bases: dict[str, Base], kernel: Path) -> list[Check]:
         *(patch_check(path) for path in patches),
         *(file_check(path) for path in sources),
         ("shellcheck", lambda: command(root, "shellcheck", *scripts(root))),
-        ("codespell", lambda: command(root, "codespell", "--ignore-words-list=damon", "--skip=.git,build,__pycache__,.mypy_cache", ".")),
+        ("codespell", lambda: command(root, "codespell", "--ignore-words-list=damon,filp", "--skip=.git,build,__pycache__,.mypy_cache", ".")),
         ("mypy --strict", lambda: command(root, "mypy", "--strict", "lab", "tests")),
         ("hosts and paths", lambda: strangers(root)),
         ("generated tables", lambda: docs.stale(root)),
