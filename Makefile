@@ -43,7 +43,7 @@ port: ## FROM=7.3 TO=6.12 start a port in build/TO/tree; it stops at a conflict
 docs: ## [RECORD=6.12] make the tables anew, from what was recorded; RECORD= keeps the last run and revert first
 	@$(LAB) docs $(if $(RECORD),--record "$(RECORD)")
 
-test: ## [BASE=6.12] the lab's own tests and lint; gate, run and revert, for one base or for all
+test: ## [BASE=6.12] the lab's own tests and lint; gate, run and revert for one base, or for all (revert for the first)
 	@$(LAB) test $(base)
 
 clean: ## remove build/
