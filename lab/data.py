@@ -13,13 +13,17 @@ RESULTS = ("pass", "fail", "skip")
 
 @dataclass(frozen=True)
 class Base:
-    """A kernel the series is kept for; suite "-" is whatever apt is configured with."""
+    """A kernel the series is kept for; suite "-" is whatever apt is configured with.
+
+    The series of a base NAME-MORE lies on top of that of base NAME (`under`), on the same kernel.
+    """
 
     name: str
     package: str
     proven: str
     suite: str
     purpose: str
+    under: "Base | None" = None
 
 
 @dataclass(frozen=True)
@@ -38,15 +42,20 @@ class Case:
 
 @dataclass(frozen=True)
 class Selftest:
-    """A test program of the kernel tree; `cure` is the slug of the patch it needs, `skip` names tests that may be skipped."""
+    """A test program of the kernel tree.
+
+    `cures` are the slugs of the patches each of which it needs, `skip` names tests that may be skipped; `reports`
+    matches the warnings it provokes.
+    """
 
     name: str
     tree: str
     folders: tuple[str, ...]
-    cure: str
+    cures: tuple[str, ...]
     boot: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
+    reports: tuple[str, ...] = ()
     exclude: dict[str, str] = field(default_factory=dict, hash=False)  # test: reason
 
 
@@ -70,8 +79,23 @@ def read_bases(path: Path) -> dict[str, Base]:
             raise LabError(Status.USAGE, f"{where}: a base is `name package version suite purpose...`")
         if words[0] in bases:
             raise LabError(Status.USAGE, f"{where}: base {words[0]} is listed twice")
-        bases[words[0]] = Base(words[0], words[1], words[2], words[3], " ".join(words[4:]))
+        name = words[0].rpartition("-")[0]
+        under = bases.get(name)
+        if name and (not under or [under.package, under.suite] != [words[1], words[3]]):
+            raise LabError(Status.USAGE, f"{where}: base {words[0]} lies on top of base {name}, which has to stand above it, "
+                           "with the same package and suite")
+        bases[words[0]] = Base(words[0], words[1], words[2], words[3], " ".join(words[4:]), under)
     return bases
+
+
+def read_unproven(path: Path) -> dict[str, str]:
+    """Read series/unproven: the slugs of the patches that no case fails without, each with the reason."""
+    found = {}
+    for where, words in rows(path):
+        if len(words) < 2:
+            raise LabError(Status.USAGE, f"{where}: a patch that is not proven alone is `slug reason...`")
+        found[words[0]] = " ".join(words[1:])
+    return found
 
 
 def read_series(folder: Path) -> list[str]:
@@ -121,17 +145,22 @@ def read_selftests(path: Path) -> list[Selftest]:
         elif words[1:2] == ["exclude"]:
             raise LabError(Status.USAGE, f"{where}: an exclusion is `program exclude test reason...`, below its program")
         elif len(words) < 4 or words[1] not in ("stock", "series"):
-            raise LabError(Status.USAGE, f"{where}: a selftest is `program stock|series folder[,folder] slug|- [words]`")
+            raise LabError(Status.USAGE, f"{where}: a selftest is `program stock|series folder[,folder] slug[,slug]|- [words]`")
         elif name in tests:
             raise LabError(Status.USAGE, f"{where}: program {name} is listed twice")
         else:
-            values: dict[str, list[str]] = {"boot": [], "args": [], "skip": []}
+            values: dict[str, list[str]] = {"boot": [], "args": [], "skip": [], "reports": []}
             for word in words[4:]:
                 key, equals, value = word.partition("=")
                 if key not in values or not equals:
                     raise LabError(Status.USAGE, f"{where}: {word} is none of {', '.join(f'{name}=' for name in values)}")
-                values[key] += [value] if key == "boot" else value.split(",")
-            cure = "" if words[3] == "-" else words[3]
-            boot, args, skip = (tuple(value) for value in values.values())
-            tests[name] = Selftest(name, words[1], tuple(words[2].split(",")), cure, boot, args, skip)
+                values[key] += [value] if key in ("boot", "reports") else value.split(",")
+                if key == "reports":
+                    try:
+                        re.compile(value)
+                    except re.error as error:
+                        raise LabError(Status.USAGE, f"{where}: {word}: {error}") from None
+            cures = () if words[3] == "-" else tuple(words[3].split(","))
+            boot, args, skip, reports = (tuple(value) for value in values.values())
+            tests[name] = Selftest(name, words[1], tuple(words[2].split(",")), cures, boot, args, skip, reports)
     return list(tests.values())

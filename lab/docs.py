@@ -37,11 +37,11 @@ def record(root: Path, build: Path, base: str) -> Path:
     judged = [*report["flavours"].values(), *report.get("selftests", {}).values()]
     if any(verdict["status"] for verdict in judged):
         raise LabError(Status.NO_RESULT, f"the last run of {base} was not as expected; it is not recorded")
-    stock, patched = (report["flavours"][name]["cases"] for name in ("stock", "patched"))
+    flavours = {name: flavour["cases"] for name, flavour in report["flavours"].items()}
     kept: Result = {key: report[key] for key in ("base", "source", "compiler", "qemu", "patches")}
     kept["date"] = date.today().isoformat()
-    kept["cases"] = {name: {"stock": case["result"], "patched": patched[name]["result"], "reason": case["reason"]}
-                     for name, case in stock.items()}
+    kept["cases"] = {name: {**{flavour: cases[name]["result"] for flavour, cases in flavours.items()}, "reason": case["reason"]}
+                     for name, case in next(iter(flavours.values())).items()}
     kept["without"] = parts["revert.json"]
     kept["kunit"] = report.get("kunit", {})
     kept["selftests"] = report.get("selftests", {})
@@ -58,7 +58,8 @@ def results(root: Path) -> dict[str, Result]:
 
 def counts(result: Result, flavour: str) -> str:
     """Say how many cases of a flavour passed, failed and were skipped."""
-    return count([case[flavour] for case in result["cases"].values()])
+    found = [case[flavour] for case in result["cases"].values() if flavour in case]
+    return count(found) if found else "-"
 
 
 def count(found: list[str]) -> str:
@@ -125,7 +126,7 @@ def result_pages(recorded: dict[str, Result]) -> list[str]:
                   f"{result['compiler']}; {result['qemu']}.", "", f"Stock: {counts(result, 'stock')}. With the series: "
                   f"{counts(result, 'patched')}{kunit(result)}.", "", *selftests(result), "| case | stock | with the series | what the stock kernel does |",
                   "|---|---|---|---|"]
-        lines += [f"| {name} | {case['stock']} | {case['patched']} | {case['reason']} |" for name, case in result["cases"].items()]
+        lines += [f"| {name} | {case.get('stock', '-')} | {case['patched']} | {case['reason']} |" for name, case in result["cases"].items()]
         lines.append("")
     return lines
 

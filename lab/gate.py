@@ -181,20 +181,18 @@ class Gate:
 
     def tree(self) -> None:
         """Make the tree with branches stock and series; output directories of an earlier series stay."""
-        stock = self.job.place / "stock/src"
-
         whole = self.place / "whole"  # the source of a tree that was copied to the end
 
         def work(shell: Shell) -> None:
             if (self.src / ".git").exists() and whole.exists() and whole.read_text(encoding="utf-8") == self.identity:
-                shell.run([*series.GIT, "checkout", "-qf", "--detach", "stock"], Status.NOT_APPLIED,
+                shell.run([*series.GIT, "checkout", "-qf", "--detach", self.git("rev-list", "--max-parents=0", "stock").strip()], Status.NOT_APPLIED,
                           cwd=self.src, env=series.git_env(self.src))
                 shutil.rmtree(self.src / ".git")
             else:
                 whole.unlink(missing_ok=True)
-                series.copy_tree(shell, stock, self.src, objects=False)
+                series.copy_tree(shell, self.job.pristine, self.src, objects=False)
                 station.write_atomic(whole, self.identity)
-            series.apply(shell, self.src, self.job.patches)
+            series.apply(shell, self.src, self.job.queue, len(self.job.queue) - len(self.job.patches))
 
         station.station(self.place, "series", station.key(self.identity, self.job.series_key), self.src / ".git", work)
 
@@ -250,7 +248,7 @@ class Gate:
     @cache
     def users(self, header: str, programs: bool) -> list[str]:
         """Give the sources that include a header, those the series touches first, then the smallest."""
-        stock = self.job.place / "stock/src"
+        stock = self.job.pristine
         public = re.sub(r"^include/(?:uapi/)?", "", header)
         if programs:
             folders = [f"{SELFTESTS}mm", f"{SELFTESTS}vm"]
@@ -404,7 +402,7 @@ class Gate:
         if number:
             return self.objects(variant, number)
         later = {name for other in range(1, len(self.states)) for name in self.objects(variant, other)}
-        stock = self.job.place / "stock/src"
+        stock = self.job.pristine
         return sorted(name for name in later if (stock / source(name)).exists())
 
     # Files

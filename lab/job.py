@@ -4,10 +4,11 @@
 import json
 import shutil
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from lab import host, kbuild, kunit, report, results, selftests, series, source, station, vm
-from lab.data import Base, read_cases, read_selftests, slug
+from lab.data import Base, read_cases, read_selftests, read_unproven, slug
 from lab.errors import MEANING, LabError, Status
 from lab.proc import Shell
 
@@ -44,7 +45,10 @@ class Tally:
 
 @dataclass
 class Job:
-    """One base on its way through the stations; everything it writes is below `place`."""
+    """One base on its way through the stations; everything it writes is below `place`.
+
+    A base on top of another one (`below`) starts from that one's patched kernel, not from the pristine tree.
+    """
 
     base: Base
     build: Path
@@ -59,13 +63,20 @@ class Job:
             name += f"-{self.tree.resolve().name}-{station.key(str(self.tree.resolve()))[:6]}"
         self.place = self.build / name
         self.cache = self.build / "cache"
-        self.cases = read_cases(ROOT / "kit/cases", self.base.name)
         folder = ROOT / "series" / self.base.name
         self.patches = series.check(folder) if folder.exists() else []
-        self.series_key = station.key(*(path.read_bytes() for path in self.patches))
+        self.below = Job(self.base.under, self.build, self.tree) if self.base.under else None
+        self.names: list[str] = [*(self.below.names if self.below else []), self.base.name]
+        self.queue: list[Path] = [*(self.below.queue if self.below else []), *self.patches]
+        self.pristine: Path = self.below.pristine if self.below else self.place / "stock/src"
+        self.cases = read_cases(ROOT / "kit/cases", self.names[0])
+        self.series_key = station.key(*(path.read_bytes() for path in self.queue))
 
     def source(self) -> str:
         """Station source: the pristine tree in stock/src; give its identity."""
+        if self.below:
+            with station.lock(self.below.place):
+                return self.below.source()
         (self.place / "stock").mkdir(parents=True, exist_ok=True)
         if self.tree:
             return source.from_tree(self.tree, self.place / "stock")
@@ -74,46 +85,57 @@ class Job:
     def compile(self, flavour: str, src: Path, identity: str) -> None:
         """Stations config, kernel, kit and initrd of one flavour."""
         place = self.place / flavour
-        fragments = kbuild.fragments(ROOT / "configs", self.base.name, src)
+        fragments = kbuild.fragments(ROOT / "configs", self.names[0], src)
         identity = kbuild.configure(place, src, fragments, identity, self.cache)
         kbuild.kernel(place, src, identity, self.cache, self.place / f"objects-{place.name}")
         identity = kbuild.kit(place, src, ROOT / "kit", identity, self.cache)
         vm.initrd(place, src, identity)
 
     def patched(self) -> str:
-        """Bring stock and patched to bootable kernels; find out first whether the series fits.
+        """Bring stock (or the base below) and patched to bootable kernels; find out first whether the series fits.
 
         Give the source's identity.
         """
         identity = self.source()
-        stock, patched = self.place / "stock/src", self.place / "patched/src"
+        patched = self.place / "patched/src"
         patched_identity = station.key(identity, self.series_key)
 
         def try_series(shell: Shell) -> None:
             fit = self.place / "fit/src"
             shutil.rmtree(fit, ignore_errors=True)
-            for name in series.touched(self.patches):
-                if (stock / name).exists():
+            for name in series.touched(self.queue):
+                if (self.pristine / name).exists():
                     (fit / name).parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(stock / name, fit / name)
-            series.apply(shell, fit, self.patches)
+                    shutil.copyfile(self.pristine / name, fit / name)
+            series.apply(shell, fit, self.queue)
 
-        def apply_series(shell: Shell) -> None:
-            series.copy_tree(shell, stock, patched)
+        def apply_series(shell: Shell, lower: Path = self.pristine) -> None:
+            series.copy_tree(shell, lower, patched)
+            shutil.rmtree(patched / ".git", ignore_errors=True)
             series.apply(shell, patched, self.patches)
 
         station.station(self.place / "fit", "series", patched_identity, self.place / "fit/src/.git", try_series)
-        print(f"  series: {len(self.patches)} patches apply")
-        self.compile("stock", stock, identity)
-        station.station(self.place / "patched", "series", patched_identity, patched / ".git", apply_series)
+        print(f"  series: {len(self.queue)} patches apply")
+        if self.below:
+            with station.lock(self.below.place):
+                self.below.patched()
+                lower = self.below.place / "patched/src"
+                station.station(self.place / "patched", "series", patched_identity, patched / ".git", partial(apply_series, lower=lower))
+        else:
+            self.compile("stock", self.pristine, identity)
+            station.station(self.place / "patched", "series", patched_identity, patched / ".git", apply_series)
         self.compile("patched", patched, patched_identity)
         return identity
 
     def programs(self, identity: str) -> list[selftests.Built]:
-        """Station selftests: build what stock and patched tree (from source `identity`) have of configs/selftests."""
-        trees = {"stock": (self.place / "stock/src", identity),
+        """Station selftests: build what stock and patched tree (from source `identity`) have of configs/selftests.
+
+        On top of another base, which has compared with stock, only what a series adds.
+        """
+        trees = {"stock": (self.pristine, identity),
                  "series": (self.place / "patched/src", station.key(identity, self.series_key))}
-        return selftests.build(self.place / "selftests", read_selftests(ROOT / "configs/selftests"), trees)
+        tests = [test for test in read_selftests(ROOT / "configs/selftests") if test.tree == "series" or not self.below]
+        return selftests.build(self.place / "selftests", tests, trees)
 
     def selftest(self, folder: str, src: Path, built: selftests.Built) -> results.Verdict:
         """Run one program on one flavour."""
@@ -146,12 +168,12 @@ def run(job: Job) -> None:
         outputs = [job.place / "report.json", job.place / "report.ktap"]
         for path in outputs:
             path.unlink(missing_ok=True)
-        verdicts = {
-            flavour: job.guest(flavour, job.place / flavour / "src", flavour) for flavour in (results.STOCK, results.PATCHED)
-        }
+        flavours = (results.PATCHED,) if job.below else (results.STOCK, results.PATCHED)
+        verdicts = {flavour: job.guest(flavour, job.place / flavour / "src", flavour) for flavour in flavours}
         inside = None
-        if kunit.present(job.place / "patched/src"):
-            announced = kunit.read_reports(ROOT / "intree/reports", job.base.name)
+        suites = kunit.suites(job.place / "patched/src")
+        if suites:
+            announced = kunit.read_reports(ROOT / "intree/reports", *job.names)
             inside = kunit.run(job.place / "patched", job.place / "patched/src", announced)
         tested = [(built, job.stock_and_patched(built)) for built in job.programs(identity)]
         about: dict[str, object] = {
@@ -169,12 +191,16 @@ def run(job: Job) -> None:
         }
         station.write_atomic(outputs[0], report.as_json(about, verdicts))
         station.write_atomic(outputs[1], report.as_ktap(verdicts))
-    print("\n" + report.before_after(
-        f"base {job.base.name}: the kit before and after the series ({len(job.patches)} patches)",
-        [slug(path.name) for path in job.patches], job.cases, verdicts[results.STOCK], verdicts[results.PATCHED],
-    ))
+    if job.below:
+        print(f"\nbase {job.base.name}: {len(job.patches)} patches on top of {job.names[-2]}\n"
+              f"  the kit on the patched kernel: {report.summary(verdicts[results.PATCHED])}")
+    else:
+        print("\n" + report.before_after(
+            f"base {job.base.name}: the kit before and after the series ({len(job.patches)} patches)",
+            [slug(path.name) for path in job.patches], job.cases, verdicts[results.STOCK], verdicts[results.PATCHED],
+        ))
     if inside:
-        print(f"  KUnit suite {kunit.SUITE} on the patched kernel: {report.summary(inside)}")
+        print(f"  KUnit suite {', '.join(suites)} on the patched kernel: {report.summary(inside)}")
     for built, found in tested:
         print(f"  {report.selftest(built.test.name, found, built.left_out)}")
     for flavour, verdict in verdicts.items():
@@ -201,7 +227,8 @@ def problems(title: str, verdict: results.Verdict) -> None:
 
 def revert(job: Job, only: str = "") -> None:
     """Take each patch (or the one with slug `only`) out alone: exactly its own cases may fail, one at least must."""
-    slugs = [slug(path.name) for path in job.patches if not series.only_tests(path)]
+    unproven = read_unproven(ROOT / "series/unproven")
+    slugs = [slug(path.name) for path in job.patches if not series.only_tests(path) and slug(path.name) not in unproven]
     if only and only not in slugs:
         raise LabError(Status.USAGE, f"no patch {only} in series/{job.base.name}", f"PATCH is one of: {' '.join(slugs)}")
     host.need({**host.BUILD, **host.GUEST}, job.build / "host.log")
@@ -218,7 +245,7 @@ def revert(job: Job, only: str = "") -> None:
                 series.copy_tree(shell, job.place / "patched/src", src)
                 series.revert(shell, src, number, job.patches[number].name)
                 job.compile(f"revert/{name}", src, f"without {name}")
-                needing = [program for program in built if program.test.cure == name]
+                needing = [program for program in built if name in program.test.cures]
                 verdict = job.guest(f"revert/{name}", src, name, elsewhere=bool(needing))
                 failing[name] = failed = [case for case in verdict.failed() if case not in verdict.unexpected]
                 for program in (program for program in needing if not verdict.status):

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Station "kunit": the suite that the series adds, run as the kernel boots and parsed by the tree's own kunit.py."""
+"""Station "kunit": the suites that the series adds, run as the kernel boots and parsed by the tree's own kunit.py."""
 
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from lab.proc import environment
 from lab.results import SPLATS, TIME, Verdict
 
 SUITE = "mmu_notifier"
-OPTION = "config MMU_NOTIFIER_KUNIT_TEST\n"
+# By suite the option in mm/Kconfig; no other suite is built in.
+OPTIONS = {SUITE: "config MMU_NOTIFIER_KUNIT_TEST\n", "hmm_mirror": "config HMM_MIRROR_KUNIT_TEST\n"}
 # The kit's program only lists its cases; KUnit has run before init.
-BOOT = f"kunit.enable=1 kunit.filter_glob={SUITE} kit.args=--list"
+BOOT = "kunit.enable=1 kit.args=--list"
 
 
 # What kunit.py says on stdout when the results are not whole; JSON has it from 6.12 on only.
@@ -44,8 +46,8 @@ class Splat:
     case: str
 
 
-def read_reports(path: Path, base: str) -> list[Report]:
-    """Read what intree/reports announces for a base; a malformed line is a USAGE error."""
+def read_reports(path: Path, *bases: str) -> list[Report]:
+    """Read what intree/reports announces for the bases; a malformed line is a USAGE error."""
     found = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip() or line.startswith("#"):
@@ -57,19 +59,20 @@ def read_reports(path: Path, base: str) -> list[Report]:
             text = re.compile(words[2])
         except re.error as error:
             raise LabError(Status.USAGE, f"{path}:{number}: {words[2]}: {error}") from None
-        if base in words[0].split(","):
+        if set(bases) & set(words[0].split(",")):
             found.append(Report(words[1], text))
     return found
 
 
-def present(src: Path) -> bool:
-    """Say whether a tree has the suite."""
+def suites(src: Path) -> list[str]:
+    """Give the suites that a tree has."""
     menu = src / "mm/Kconfig"
-    return menu.exists() and OPTION in menu.read_text(encoding="utf-8")
+    text = menu.read_text(encoding="utf-8") if menu.exists() else ""
+    return [suite for suite, option in OPTIONS.items() if option in text]
 
 
 def run(place: Path, src: Path, announced: list[Report]) -> Verdict:
-    """Boot once more with KUnit enabled and judge what the suite printed on the console."""
+    """Boot once more with KUnit enabled and judge what the suites printed on the console."""
     ended = vm.boot(place, src, "kunit", BOOT)
     console = place / "kunit-console.log"
     parsed = place / "kunit.json"
@@ -79,19 +82,23 @@ def run(place: Path, src: Path, announced: list[Report]) -> Verdict:
     said = subprocess.run(command, env=environment({}), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stdout
     text = console.read_text(encoding="utf-8", errors="replace") if console.exists() else ""
     data = json.loads(parsed.read_text(encoding="utf-8")) if parsed.exists() else {}
-    return judge(data, text, ended, said.count(INCOMPLETE), announced)
+    return judge(data, text, ended, said.count(INCOMPLETE), announced, suites(src))
 
 
-def judge(parsed: dict[str, Any], console: str, ended: bool, errors: int = 0, announced: list[Report] | None = None) -> Verdict:
+def judge(parsed: dict[str, Any], console: str, ended: bool, errors: int = 0, announced: list[Report] | None = None,
+          wanted: Collection[str] = (SUITE,)) -> Verdict:
     """Judge kunit.py's JSON and the console.
 
-    All cases pass, at least one ran, the announced warnings come in their cases, each once, and nothing else splats.
+    All cases pass, at least one of each suite ran, the announced warnings come in their cases, each once, and nothing
+    else splats.
     """
     verdict = Verdict()
-    suite = find(parsed, SUITE)
-    if suite:
-        collect(suite, "", verdict)
-    found, missing = compare(splats(console), announced or [])
+    absent = []
+    for suite in wanted:
+        before = len(verdict.outcomes)
+        collect(find(parsed, suite), "", verdict)
+        absent += [suite] if len(verdict.outcomes) == before else []
+    found, missing = compare(splats(console, wanted), announced or [])
     for report in missing:
         name = next((name for name in verdict.outcomes if name.split(": ")[0] == report.case), report.case)
         verdict.outcomes[name] = "fail"
@@ -104,16 +111,16 @@ def judge(parsed: dict[str, Any], console: str, ended: bool, errors: int = 0, an
     if not ended or found:
         verdict.status = Status.GUEST
         verdict.problems.insert(0, "kunit: the guest hung and was stopped" if not ended else "kunit: the kernel complained")
-    elif not suite or not verdict.outcomes or errors:
+    elif absent or errors:
         verdict.status = Status.NO_RESULT
-        verdict.problems.insert(0, f"kunit: {f'{errors} errors in the results' if errors else 'no result'} of suite {SUITE}")
+        verdict.problems.insert(0, f"kunit: {f'{errors} errors in the results' if errors else 'no result'} of suite {', '.join(absent or wanted)}")
     elif verdict.unexpected:
         verdict.status = Status.TEST_FAILED
     return verdict
 
 
-def splats(console: str) -> list[Splat]:
-    """Give the kernel's complaints, each with the case of the suite whose result comes next."""
+def splats(console: str, wanted: Collection[str] = (SUITE,)) -> list[Splat]:
+    """Give the kernel's complaints, each with the case of the suites whose result comes next."""
     found: list[Splat] = []
     begun: list[Splat] = []  # since the last result
     inside = False
@@ -121,9 +128,9 @@ def splats(console: str) -> list[Splat]:
     for raw in console.splitlines():
         line = TIME.sub("", raw.rstrip())
         begin, end, result = BEGIN.search(line), END.match(line), RESULT.match(line)
-        if begin and begin[1] == SUITE:
+        if begin and begin[1] in wanted:
             inside = True
-        elif end and end[1] == SUITE:
+        elif end and end[1] in wanted:
             inside = False
         elif result and inside:
             found += [Splat(splat.line, splat.block, result[1]) for splat in begun]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lab import docs, intree, series
-from lab.data import Base, read_cases, read_selftests, read_series, slug
+from lab.data import Base, read_cases, read_selftests, read_series, read_unproven, slug
 from lab.kbuild import NO_GIT
 
 # checkpatch types that do not count, each with its reason. A sign-off is the sender's (git am -s).
@@ -80,13 +80,16 @@ def sign_offs(root: Path) -> list[str]:
 
 
 def unproven(root: Path, bases: dict[str, Base]) -> list[str]:
-    """Compare the slugs in kit/cases and configs/selftests with the patches, both ways."""
+    """Compare the slugs in kit/cases, configs/selftests and series/unproven with the patches, both ways."""
     queues = [root / "series" / base for base in bases]
     patches = {slug(name) for folder in queues for name in read_series(folder) if not series.only_tests(folder / name)}
     cures = {cure for case in read_cases(root / "kit/cases").values() for cure in case.cures}
-    cures |= {test.cure for test in read_selftests(root / "configs/selftests") if test.cure}
-    return [f"kit/cases or configs/selftests: {name} is no patch of any base" for name in sorted(cures - patches)] + [
-        f"kit/cases: no case needs the patch {name}" for name in sorted(patches - cures)]
+    cures |= {cure for test in read_selftests(root / "configs/selftests") for cure in test.cures}
+    excused = set(read_unproven(root / "series/unproven"))
+    return [f"kit/cases, configs/selftests or series/unproven: {name} is no patch of any base"
+            for name in sorted((cures | excused) - patches)] + [
+        f"series/unproven: {name} has its case" for name in sorted(cures & excused)] + [
+        f"kit/cases: no case needs the patch {name}" for name in sorted(patches - cures - excused)]
 
 
 def checks(root: Path, bases: dict[str, Base], kernel: Path) -> list[Check]:

@@ -49,7 +49,7 @@ class Tree:
         partial = self.path.with_name(".tree.tmp")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
-        linked = sorted(path for path in (self.job.place / "stock/src").iterdir() if path.name not in ("O", ".git"))
+        linked = sorted(path for path in self.job.pristine.iterdir() if path.name not in ("O", ".git"))
         # Copies, not links: this is a tree to edit.
         self.shell.run(["cp", "-a", "-t", partial, *linked], Status.NO_SOURCE, progress=Progress("copy tree", lambda: ""))
         partial.rename(self.path)
@@ -57,6 +57,8 @@ class Tree:
         self.shell.run([*GIT, "add", "-Af", "."], Status.NO_SOURCE, cwd=self.path, env=git_env(self.path),
                        progress=Progress("git add", lambda: ""))
         self.git("commit", "-q", "-m", f"base {self.job.base.name}")
+        if self.job.below:
+            self.apply(self.job.below.queue)
         self.git("tag", "base")
 
     def apply(self, patches: list[Path]) -> None:
@@ -89,7 +91,7 @@ def port(job: Job, origin: Job) -> None:
         with station.lock(origin.place):
             origin.source()
         for name in sorted({name for patch in origin.patches for name in touched(patch)}):
-            blob = origin.place / "stock/src" / name
+            blob = origin.pristine / name
             if blob.exists():
                 work.git("hash-object", "-w", blob.absolute())
         work.apply(origin.patches)

@@ -123,10 +123,10 @@ def only_words(patch: str) -> bool:
     return bool(changed) and all(name.startswith("Documentation/") or IN_COMMENT.match(line) for name, line in changed)
 
 
-def apply(shell: Shell, tree: Path, patches: list[Path]) -> None:
+def apply(shell: Shell, tree: Path, patches: list[Path], below: int = 0) -> None:
     """Apply the patches in a git repository that tracks only what they touch.
 
-    Leaves the branches `stock` and `series`. NOT_APPLIED names the patch and the file.
+    Leaves the branches `stock`, which has the first `below` of them, and `series`. NOT_APPLIED names the patch and the file.
     """
     env = git_env(tree)
 
@@ -138,9 +138,10 @@ def apply(shell: Shell, tree: Path, patches: list[Path]) -> None:
     if files:
         git("add", "-f", "--", *files)
     git("commit", "-q", "--allow-empty", "-m", "stock")
-    git("checkout", "-q", "-b", "series")
     with comments_rebuild_nothing(tree, touched(patches)):
-        for patch in patches:
+        for number, patch in enumerate(patches):
+            if number == below:
+                git("checkout", "-q", "-b", "series")
             try:
                 git("am", "-q", "--keep-cr", patch.absolute())
             except LabError as error:

@@ -38,6 +38,7 @@ def make_root(root: Path) -> None:
     (root / "series/6.12" / PATCH).write_text("--- a/mm/x.c\n+++ b/mm/x.c\n@@ -0,0 +1 @@\n+int x;\n")
     (root / "kit/cases").write_text((GOLDEN / "cases").read_text())
     (root / "configs/selftests").touch()
+    (root / "series/unproven").touch()
     qemu = root / "bin/qemu-system-x86_64"
     qemu.write_text(QEMU.format(root=root, golden=GOLDEN))
     qemu.chmod(0o755)

@@ -53,6 +53,15 @@ class Kunit(unittest.TestCase):
         for bad in ("FAIL", "ERROR"):
             self.assertEqual(self.judged(parsed("PASS", bad)), Status.TEST_FAILED)
 
+    def test_two_suites(self) -> None:
+        one, two = parsed("PASS"), parsed("PASS", name="hmm_mirror")
+        two["sub_groups"][0]["test_cases"][0]["name"] = "other"
+        wanted = list(kunit.OPTIONS)
+        self.assertEqual(kunit.judge(one, "", True, wanted=wanted).status, Status.NO_RESULT)
+        both = {"name": "", "sub_groups": [*one["sub_groups"], *two["sub_groups"]], "test_cases": []}
+        verdict = kunit.judge(both, "", True, wanted=wanted)
+        self.assertEqual((verdict.status, verdict.outcomes), (Status.OK, {"case0": "pass", "other": "pass"}))
+
     def test_nothing_ran(self) -> None:
         empty: dict[str, Any] = {}
         for data in (empty, parsed(), parsed("PASS", name="another")):

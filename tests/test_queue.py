@@ -118,6 +118,19 @@ class Queue(unittest.TestCase):
     def test_nothing_to_refresh(self) -> None:
         self.assertEqual(self.refused("refresh", "2.0").status, Status.USAGE)
 
+    def test_on_top_of_another_base(self) -> None:
+        under = Base("1.0", "linux", "1", "-", "")
+        one = job.Job(Base("1.0-more", "linux", "1", "-", "", under), self.root / "build")
+        setattr(one, "source", lambda: "1.0")
+        tree = self.root / "build/1.0-more/tree"
+        with contextlib.redirect_stdout(io.StringIO()):
+            queue.tree(one)
+            self.assertEqual((tree / "a.c").read_text(), "ONE\ntwo\nthree\nfour\nFIVE\n")
+            (tree / "a.c").write_text("ONE\ntwo\nTHREE\nfour\nFIVE\n")
+            subprocess.run(["git", "-C", str(tree), "commit", "-qam", "mm: more"], check=True, env=self.environment(tree))
+            queue.refresh(one)
+        self.assertEqual((self.root / "series/1.0-more/series").read_text(), "0001-mm-more.patch\n")
+
     def test_port(self) -> None:
         self.stock("2.0", STOCK.replace("three", "three and a half"))  # in the context of both patches
         tree = self.run_quietly("port", "2.0", "1.0")

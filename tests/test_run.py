@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -58,6 +59,16 @@ class Run(FakeLab):
         ktap = (self.place / "report.ktap").read_text().splitlines()
         self.assertEqual(ktap[:2], ["KTAP version 1", "1..2"])
         self.assertEqual([line for line in ktap if not line.startswith((" ", "#"))][2:], ["ok 1 stock", "ok 2 patched"])
+
+    def test_on_top_of_another_base(self) -> None:
+        with (self.root / "series/bases").open("a") as bases:
+            bases.write("6.12-more linux-source-6.12 6.12.117-1 - on top of it\n")
+        shutil.copytree(self.root / "series/6.12", self.root / "series/6.12-more")
+        status, output = self.lab("run", "--base", "6.12-more")
+        self.assertEqual((status, output[-1]), (0, "lab: everything as expected"))
+        self.assertIn("base 6.12-more: 1 patches on top of 6.12", output)
+        data = json.loads((self.root / "build/6.12-more/report.json").read_text())
+        self.assertEqual(list(data["flavours"]), ["patched"])
 
     def selftest(self) -> tuple[int, list[str]]:
         """Run the lab with a program in the stock tree; give its status and its output lines."""

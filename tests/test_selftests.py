@@ -30,6 +30,14 @@ class Alone(unittest.TestCase):
         self.assertEqual(verdict.status, status)
         self.assertIn(words, "\n".join(verdict.problems))
 
+    def test_provoked_warnings(self) -> None:
+        console = CONSOLE + "[    1.000000] WARNING: CPU: 0 PID: 1 at mm/x.c:1 f+0x1/0x2\n"
+        self.check(judged(console=console), Status.GUEST, "splat: WARNING")
+        verdict = selftests.judge(NAME, RESULTS, console, reports=(r"WARNING:.*at.mm/x\.c:",))
+        self.assertEqual(verdict.status, Status.OK)
+        verdict = selftests.judge(NAME, RESULTS, console.replace("x.c", "y.c"), reports=(r"WARNING:.*at.mm/x\.c:",))
+        self.check(verdict, Status.GUEST, "splat: WARNING")
+
     def test_as_it_should_be(self) -> None:
         verdict = judged()
         self.assertEqual((verdict.status, verdict.problems), (Status.OK, []))
@@ -169,19 +177,19 @@ class Listed(unittest.TestCase):
         return read_selftests(self.folder / "selftests")
 
     def test_a_line_has_it_all(self) -> None:
-        one, two = self.read("a stock mm,vm - boot=x=1 boot=y args=-v,b\na exclude slow takes a minute\nb series mm cure skip=c,d\n")
-        self.assertEqual(one, Selftest("a", "stock", ("mm", "vm"), "", ("x=1", "y"), ("-v", "b"), (), {"slow": "takes a minute"}))
-        self.assertEqual(two, Selftest("b", "series", ("mm",), "cure", skip=("c", "d")))
+        one, two = self.read("a stock mm,vm - boot=x=1 boot=y args=-v,b\na exclude slow takes a minute\nb series mm cure,other skip=c,d reports=WARNING:.*x\n")
+        self.assertEqual(one, Selftest("a", "stock", ("mm", "vm"), (), ("x=1", "y"), ("-v", "b"), exclude={"slow": "takes a minute"}))
+        self.assertEqual(two, Selftest("b", "series", ("mm",), ("cure", "other"), skip=("c", "d"), reports=("WARNING:.*x",)))
 
     def test_bad_lines(self) -> None:
-        for bad in ("a stock mm", "a both mm -", "a stock mm - x=1", "a stock mm - boot", "a exclude slow why", "a stock mm -\na exclude slow",
+        for bad in ("a stock mm", "a both mm -", "a stock mm - x=1", "a stock mm - boot", "a stock mm - reports=(", "a exclude slow why", "a stock mm -\na exclude slow",
                     "a stock mm -\na series mm -"):
             with self.subTest(line=bad), self.assertRaises(LabError) as caught:
                 self.read(f"{bad}\n")
             self.assertEqual(caught.exception.status, Status.USAGE)
 
     def test_found_in_one_of_its_folders_or_not_at_all(self) -> None:
-        test = Selftest("a", "stock", ("mm", "vm"), "")
+        test = Selftest("a", "stock", ("mm", "vm"), ())
         self.assertIsNone(selftests.find(test, self.folder))
         source = self.folder / selftests.FOLDER / "vm/a.c"
         source.parent.mkdir(parents=True)
@@ -189,7 +197,7 @@ class Listed(unittest.TestCase):
         self.assertEqual(selftests.find(test, self.folder), source)
 
     def test_words_of_the_guest(self) -> None:
-        built = selftests.Built(Selftest("a", "stock", ("mm",), "", ("x=1",), ("-v",)), {"slow": "why"})
+        built = selftests.Built(Selftest("a", "stock", ("mm",), (), ("x=1",), ("-v",)), {"slow": "why"})
         self.assertTrue(built.words.endswith(" x=1 lab.run=/selftests/a,-v,-T,slow"))
 
     def test_a_program_that_does_not_compile(self) -> None:
@@ -198,7 +206,7 @@ class Listed(unittest.TestCase):
         source.write_text("#error no\n")
         trees = {"stock": (self.folder / "src", "x"), "series": (self.folder / "src", "y")}
         with self.assertRaises(LabError) as caught:
-            selftests.build(self.folder / "place", [Selftest("a", "series", ("mm",), "")], trees)
+            selftests.build(self.folder / "place", [Selftest("a", "series", ("mm",), ())], trees)
         self.assertEqual(caught.exception.status, Status.NOT_BUILT)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from unittest import mock
 
 from lab import cli, docs, host, kbuild, lint, series, source, station
-from lab.data import Base, read_bases, read_cases, slug
+from lab.data import Base, read_bases, read_cases, read_unproven, slug
 from lab.errors import LabError, Status
 from lab.proc import Shell
 
@@ -62,6 +62,19 @@ class Data(Scratch):
                 read_bases(self.write("bases", text))
         with self.refused(Status.USAGE, "does not exist"):
             read_bases(self.folder / "nothing")
+
+    def test_a_base_on_top_of_another(self) -> None:
+        bases = read_bases(self.write("bases", "6.1 pkg 1 - below\n6.1-more pkg 1 - above\n"))
+        self.assertEqual((bases["6.1-more"].under, bases["6.1"].under), (bases["6.1"], None))
+        for text in ("6.1-more pkg 1 -\n", "6.1-more pkg 1 -\n6.1 pkg 1 -\n", "6.1 pkg 1 -\n6.1-more other 1 -\n"):
+            with self.subTest(text=text), self.assertRaises(LabError) as caught:
+                read_bases(self.write("bases", text))
+            self.assertEqual(caught.exception.status, Status.USAGE)
+
+    def test_unproven(self) -> None:
+        self.assertEqual(read_unproven(self.write("unproven", "# c\na for this reason\n")), {"a": "for this reason"})
+        with self.assertRaises(LabError):
+            read_unproven(self.write("unproven", "a\n"))
 
     def test_cases(self) -> None:
         cases = read_cases(self.write("cases", "a fail one,two reports=x.*y\nb pass -\n"))
@@ -329,6 +342,12 @@ class Series(Scratch):
         series.apply(self.shell, patched, series.check(self.queue))
         self.assertEqual((patched / "mm/a.c").read_text(), "Ones\ntwo\nthree\n")
         self.assertEqual((self.tree / "mm/a.c").read_text(), "one\ntwo\nthree\n")
+
+    def test_applied_on_top_of_another_queue(self) -> None:
+        series.apply(self.shell, self.tree, series.check(self.queue), below=1)
+        for branch, text in (("stock~1", "one\n"), ("stock", "ONE\n"), ("series", "Ones\n")):
+            git(self.tree, "checkout", "-q", "--detach", branch)
+            self.assertTrue((self.tree / "mm/a.c").read_text().startswith(text))
 
     def test_patch_that_does_not_fit(self) -> None:
         self.write("stock/src/mm/a.c", "something\nelse\n")
