@@ -24,16 +24,17 @@ Result = dict[str, Any]
 
 
 def record(root: Path, build: Path, base: str) -> Path:
-    """Keep what the last run and revert of a base gave; NO_RESULT if one of them is missing or failed."""
-    place = build / base
-    parts = {}
-    for name in ("report.json", "revert.json"):
-        try:
-            parts[name] = json.loads((place / name).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            verb = "run" if name == "report.json" else "revert"
-            raise LabError(Status.NO_RESULT, f"{place / name} is missing", f"make {verb} BASE={base}") from None
-    report: Result = parts["report.json"]
+    """Keep what the last run of a base gave, and the last revert, or what was kept of an earlier one.
+
+    NO_RESULT if there was no run, or it failed.
+    """
+    place, target = build / base, root / "docs/results" / f"{base}.json"
+    earlier: Result = json.loads(target.read_text(encoding="utf-8")) if target.exists() else {}
+    try:
+        report: Result = json.loads((place / "report.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise LabError(Status.NO_RESULT, f"{place}/report.json is missing", f"make run BASE={base}") from None
+    reverted = place / "revert.json"
     judged = [*report["flavours"].values(), *report.get("selftests", {}).values()]
     if any(verdict["status"] for verdict in judged):
         raise LabError(Status.NO_RESULT, f"the last run of {base} was not as expected; it is not recorded")
@@ -42,10 +43,10 @@ def record(root: Path, build: Path, base: str) -> Path:
     kept["date"] = date.today().isoformat()
     kept["cases"] = {name: {**{flavour: cases[name]["result"] for flavour, cases in flavours.items()}, "reason": case["reason"]}
                      for name, case in next(iter(flavours.values())).items()}
-    kept["without"] = parts["revert.json"]
+    kept["without"] = json.loads(reverted.read_text(encoding="utf-8")) if reverted.exists() else earlier.get("without", {})
+    kept["reverted"] = kept["date"] if reverted.exists() else earlier.get("reverted", earlier.get("date", ""))
     kept["kunit"] = report.get("kunit", {})
     kept["selftests"] = report.get("selftests", {})
-    target = root / "docs/results" / f"{base}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(target, json.dumps(kept, indent=1) + "\n")
     return target
@@ -122,7 +123,8 @@ def result_pages(recorded: dict[str, Result]) -> list[str]:
     """The cases of every base, one by one."""
     lines = []
     for base, result in recorded.items():
-        lines += [f"## {base}: {result['source']}", "", f"{result['date']}, `make run BASE={base}` and `make revert BASE={base}`; "
+        reverted = f", `make revert BASE={base}` on {when}" if (when := result.get("reverted", result["date"])) else ""
+        lines += [f"## {base}: {result['source']}", "", f"`make run BASE={base}` on {result['date']}{reverted}; "
                   f"{result['compiler']}; {result['qemu']}.", "", f"Stock: {counts(result, 'stock')}. With the series: "
                   f"{counts(result, 'patched')}{kunit(result)}.", "", *selftests(result), "| case | stock | with the series | what the stock kernel does |",
                   "|---|---|---|---|"]

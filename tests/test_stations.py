@@ -12,6 +12,7 @@ import tempfile
 import unittest
 from collections import namedtuple
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -538,6 +539,22 @@ class Docs(Scratch):
                       "\nhmm-tests runs without `slow`: takes a minute.\n", (self.folder / "docs/results.md").read_text())
         self.assertIn("| a | fail | pass | hangs |", (self.folder / "docs/results.md").read_text())
         self.assertEqual(docs.stale(self.folder), [])
+
+    def test_an_earlier_revert_is_kept_with_its_date(self) -> None:
+        """A run alone does not forget which case needs which patch; without any revert nothing is claimed."""
+        self.record(self.REPORT)
+        kept = self.folder / "docs/results/6.12.json"
+        kept.write_text(kept.read_text().replace(f'"reverted": "{date.today().isoformat()}"', '"reverted": "2026-01-02"'))
+        (self.folder / "build/6.12/revert.json").unlink()
+        docs.record(self.folder, self.folder / "build", "6.12")
+        docs.write(self.folder)
+        self.assertIn("`make revert BASE=6.12` on 2026-01-02;", (self.folder / "docs/results.md").read_text())
+        self.assertIn("| 1: `a` |", (self.folder / "README.md").read_text())
+        kept.unlink()
+        docs.record(self.folder, self.folder / "build", "6.12")
+        docs.write(self.folder)
+        self.assertNotIn("make revert", (self.folder / "docs/results.md").read_text())
+        self.assertNotIn("`a`", (self.folder / "README.md").read_text())
 
     def test_a_failed_run_is_not_recorded(self) -> None:
         report = json.loads(json.dumps(self.REPORT))
