@@ -5,16 +5,17 @@
 PYTHON ?= python3
 LAB = $(PYTHON) -B -m lab
 base = $(if $(BASE),--base "$(BASE)")
+tree = $(if $(TREE),--tree "$(TREE)")
 
 help: ## say what there is to make, and what the exit statuses mean
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 	@echo; $(LAB) --help | sed -n '/^exit statuses/,$$p'
 
 run: ## [BASE=6.12] [TREE=DIR] the kit on the stock and on the patched kernel, in a table
-	@$(LAB) run $(base) $(if $(TREE),--tree "$(TREE)")
+	@$(LAB) run $(base) $(tree)
 
-revert: ## [BASE=6.12] [PATCH=slug] take each patch out alone: its cases must fail
-	@$(LAB) revert $(base) $(if $(PATCH),--patch "$(PATCH)")
+revert: ## [BASE=6.12] [TREE=DIR] [PATCH=slug] take each patch out alone: its cases must fail
+	@$(LAB) revert $(base) $(tree) $(if $(PATCH),--patch "$(PATCH)")
 
 lint: ## [GATE=no] check series, kit and lab; then the gate, unless GATE=no
 	@$(LAB) lint $(if $(filter no,$(GATE)),--no-gate)
@@ -28,8 +29,8 @@ mutants: ## [BASE=7.3] [MUTANT=name] break the patched kernel in small ways: eac
 model: ## let spin search the model of the walk, and refute its wrong variants
 	@$(LAB) model
 
-tree: ## [BASE=6.12] build/BASE/tree: a git tree with the series as commits
-	@$(LAB) tree $(base)
+tree: ## [BASE=6.12] [TREE=DIR] build/BASE/tree: a git tree with the series as commits
+	@$(LAB) tree $(base) $(tree)
 
 refresh: ## [BASE=6.12] write the commits of build/BASE/tree back to series/BASE
 	@$(LAB) refresh $(base)

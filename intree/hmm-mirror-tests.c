@@ -63,6 +63,9 @@
 enum {
 	DISCARD,
 	PROTECT,
+#ifdef BASE_NO_KIT
+	PROTECT_ZERO,
+#endif
 	UNMAP,
 	FORK,
 	HOG,
@@ -109,6 +112,32 @@ static int hog(void)
 	return -1;
 }
 
+#ifdef BASE_NO_KIT
+static int read_zero(char *to, size_t len)
+{
+	int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	int ret = read(fd, to, len) == (ssize_t)len ? 0 : -1;
+
+	close(fd);
+	return ret;
+}
+
+/* The last page is populated, too: it may be in another page table */
+static int protect_zero(size_t page)
+{
+	size_t len = 4 << 20;
+	char *map = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+	if (map)
+		return -1;
+	/* Through the file: a compiler knows better than to write to NULL */
+	if (read_zero(map, page) || read_zero(map + len - page, page))
+		return -1;
+	return mprotect(map, len, PROT_READ);
+}
+
+#endif
 static int fork_child(void)
 {
 	pid_t pid = fork();
@@ -128,6 +157,10 @@ static int obey(struct _test_data_hmm_mirror *self, const struct order *order)
 		return madvise(start, len, MADV_DONTNEED);
 	case PROTECT:
 		return mprotect(start, len, PROT_READ);
+#ifdef BASE_NO_KIT
+	case PROTECT_ZERO:
+		return protect_zero(self->page);
+#endif
 	case UNMAP:
 		return munmap(start, len);
 	case FORK:
@@ -978,4 +1011,92 @@ TEST_F(hmm_mirror, oom_reaper_gives_up_on_an_hlist_notifier)
 	expect_idle(_metadata, self);
 }
 
+#ifdef BASE_NO_KIT
+/* What the mmu notifiers themselves promise, with hlist notifiers alone */
+
+TEST_F(hmm_mirror, mprotect_at_zero_is_ended)
+{
+	struct test_mirror_log log;
+
+	ASSERT_EQ(0, add(self, 0, TEST_MIRROR_MIRROR, 0, 0));
+	ASSERT_EQ(0, add(self, 1, TEST_MIRROR_HLIST, TEST_MIRROR_LOCK, 0));
+	ASSERT_EQ(0, make(self, PROTECT_ZERO, 0, 0));
+	log = get_log(self, 1);
+	EXPECT_LT(0, (int)log.calls);
+	EXPECT_EQ(log.calls, log.ends);
+	EXPECT_EQ(0, (int)log.locked);
+	EXPECT_EQ(0, notifiers(self));
+}
+
+TEST_F(hmm_mirror, hlist_error_on_a_blockable_range_counts_as_started)
+{
+	bool again = report_again();
+	struct test_mirror_log log;
+
+	ASSERT_EQ(0, add(self, 0, TEST_MIRROR_MIRROR, 0, 0));
+	ASSERT_EQ(0, add(self, 1, TEST_MIRROR_HLIST, TEST_MIRROR_ABOVE, 0));
+	ASSERT_EQ(0, add(self, 2, TEST_MIRROR_HLIST, 0, 0));
+	ASSERT_EQ(0, set(self, 1, TEST_MIRROR_HLIST, 0, 0, -EINTR));
+	ASSERT_EQ(0, set(self, 2, TEST_MIRROR_HLIST, 0, 0, -EINTR));
+	ASSERT_EQ(0, make(self, DISCARD, 4, 5));
+	ASSERT_EQ(0, make(self, DISCARD, 4, 5));
+	log = get_log(self, 1);
+	EXPECT_EQ(2, (int)log.calls);
+	EXPECT_EQ(2, (int)log.ends);
+	log = get_log(self, 2);
+	EXPECT_EQ(2, (int)log.calls);
+	EXPECT_EQ(2, (int)log.ends);
+	EXPECT_EQ(2, (int)get_log(self, 0).calls);
+	EXPECT_EQ(0, notifiers(self));
+	/* Four errors, one report */
+	if (again)
+		EXPECT_EQ(1, count_reports(self, "test_mirror_start",
+					   "returned -4 for a blockable range"));
+}
+
+/* A wrong code of an hlist notifier is a refusal, and one report names it */
+TEST_F(hmm_mirror, wrong_code_of_an_hlist_notifier_is_a_refusal)
+{
+	bool again = report_again();
+	struct test_mirror_log locker, refuser;
+
+	ASSERT_EQ(0, add(self, 0, TEST_MIRROR_MIRROR, 0, 0));
+	ASSERT_EQ(1, range_add(self, 0, 0, 4, 8));
+	/* vmalloc() memory is above any other */
+	ASSERT_EQ(0, add(self, 1, TEST_MIRROR_HLIST, TEST_MIRROR_LOCK, 0));
+	ASSERT_EQ(0, add(self, 2, TEST_MIRROR_HLIST, TEST_MIRROR_ABOVE, -ENOMEM));
+	EXPECT_EQ(-EAGAIN, reap(self));
+	locker = get_log(self, 1);
+	refuser = get_log(self, 2);
+	EXPECT_LT(0, (int)(refuser.calls - refuser.blockable));
+	EXPECT_EQ(refuser.blockable, refuser.ends);
+	EXPECT_EQ(locker.calls, locker.ends);
+	EXPECT_EQ(0, (int)locker.locked);
+	expect_idle(_metadata, self);
+	if (again)
+		EXPECT_EQ(1, count_reports(self, "test_mirror_start",
+					   "returned -12 for a non-blocking range"));
+}
+
+TEST_F(hmm_mirror, refusals_log_nothing)
+{
+	ASSERT_EQ(0, add(self, 0, TEST_MIRROR_MIRROR, 0, 0));
+	ASSERT_EQ(0, add(self, 1, TEST_MIRROR_HLIST, 0, -EAGAIN));
+	ASSERT_EQ(0, add(self, 2, TEST_MIRROR_MIRROR, 0, -EAGAIN));
+	EXPECT_EQ(-EAGAIN, reap(self));
+	EXPECT_EQ(0, count_reports(self, "test_mirror_", ""));
+}
+
+TEST_F(hmm_mirror, refused_range_is_not_gathered_for)
+{
+	struct test_mirror_log log;
+
+	ASSERT_EQ(0, add(self, 0, TEST_MIRROR_MIRROR, 0, -EAGAIN));
+	EXPECT_EQ(-EAGAIN, reap(self));
+	log = get_log(self, 0);
+	EXPECT_LT(0, (int)(log.calls - log.blockable));
+	EXPECT_EQ(0, (int)log.gathered);
+}
+
+#endif
 TEST_HARNESS_MAIN

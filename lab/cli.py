@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from lab import docs, host, intree, job, lint, model, mutants, queue, results, station
+from lab import docs, host, intree, job, lint, mirror, model, mutants, queue, results, station
 from lab.data import Base, read_bases, read_cases
 from lab.errors import MEANING, LabError, Status, exit_table
 from lab.gate import gate
@@ -97,9 +97,18 @@ def do_all(steps: list[Step], tally: Tally) -> None:
 
 
 def on_base(verb: Callable[[Job], None], base: str, options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> Step:
-    """Give the step that does a verb on one base."""
+    """Give the step that does a verb on one base; one that needs TREE=DIR is skipped, and said so."""
     one = argparse.Namespace(**{**vars(options), "base": base})
-    return f"{verb.__name__} {base}", lambda: verb(make_job(one, bases, tally))
+
+    def step() -> None:
+        kernel = make_job(one, bases, tally)
+        if kernel.tree or not kernel.base.needs_tree:
+            verb(kernel)
+        else:
+            print(f"  {base}: not run: needs TREE=DIR")
+            tally.skipped += 1
+
+    return f"{verb.__name__} {base}", step
 
 
 def make_job(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> Job:
@@ -152,7 +161,7 @@ def parser() -> argparse.ArgumentParser:
             verb.add_argument("--allow-skip", action="store_true", help="a skipped case is no failure")
         if name == "lint":
             verb.add_argument("--no-gate", action="store_true", help="nothing that builds a kernel's objects")
-        if name in ("run", "gate"):
+        if name in ("run", "revert", "tree", "refresh", "gate"):
             verb.add_argument("--tree", type=Path, help="a kernel tree to use instead of the base's package; only read")
         if name == "port":
             verb.add_argument("--from", dest="origin", required=True, help="the base whose series is ported")
@@ -181,9 +190,11 @@ def dispatch(options: argparse.Namespace) -> Status:
             print(f"recorded in {docs.record(job.ROOT, options.build, options.record)}")
         docs.write(job.ROOT)
     elif options.verb == "run":
-        run(make_job(options, bases, tally))
+        one = make_job(options, bases, tally)
+        (mirror.run if one.base.needs_tree else run)(one)
     elif options.verb == "revert":
-        revert(make_job(options, bases, tally), options.patch)
+        one = make_job(options, bases, tally)
+        (mirror.revert if one.base.needs_tree else revert)(one, options.patch)
     elif options.verb == "tree":
         queue.tree(make_job(options, bases, tally))
     elif options.verb == "refresh":

@@ -16,6 +16,7 @@ class Base:
     """A kernel the series is kept for; suite "-" is whatever apt is configured with.
 
     The series of a base NAME-MORE lies on top of that of base NAME (`under`), on the same kernel.
+    Without a package ("-") its source comes with TREE=DIR, and `proven` names that tree: REPOSITORY@COMMIT.
     """
 
     name: str
@@ -24,6 +25,11 @@ class Base:
     suite: str
     purpose: str
     under: "Base | None" = None
+
+    @property
+    def needs_tree(self) -> bool:
+        """Say whether no package brings it."""
+        return self.package == "-"
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ def record(root: Path, build: Path, base: str) -> Path:
         raise LabError(Status.NO_RESULT, f"the last run of {base} was not as expected; it is not recorded")
     flavours = {name: flavour["cases"] for name, flavour in report["flavours"].items()}
     kept: Result = {key: report[key] for key in ("base", "source", "compiler", "qemu", "patches")}
+    kept["note"] = report.get("note", "")
     kept["date"] = date.today().isoformat()
     kept["cases"] = {name: {**{flavour: cases[name]["result"] for flavour, cases in flavours.items()}, "reason": case["reason"]}
                      for name, case in next(iter(flavours.values())).items()}
@@ -126,7 +127,7 @@ def result_pages(recorded: dict[str, Result]) -> list[str]:
         reverted = f", `make revert BASE={base}` on {when}" if (when := result.get("reverted", result["date"])) else ""
         lines += [f"## {base}: {result['source']}", "", f"`make run BASE={base}` on {result['date']}{reverted}; "
                   f"{result['compiler']}; {result['qemu']}.", "", f"Stock: {counts(result, 'stock')}. With the series: "
-                  f"{counts(result, 'patched')}{kunit(result)}.", "", *selftests(result), "| case | stock | with the series | what the stock kernel does |",
+                  f"{counts(result, 'patched')}{kunit(result)}.{result.get('note', '')}", "", *selftests(result), "| case | stock | with the series | what the stock kernel does |",
                   "|---|---|---|---|"]
         lines += [f"| {name} | {case.get('stock', '-')} | {case['patched']} | {case['reason']} |" for name, case in result["cases"].items()]
         lines.append("")

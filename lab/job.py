@@ -59,7 +59,7 @@ class Job:
     def __post_init__(self) -> None:
         """Name the places."""
         name = self.base.name
-        if self.tree:
+        if self.tree and not self.base.needs_tree:
             name += f"-{self.tree.resolve().name}-{station.key(str(self.tree.resolve()))[:6]}"
         self.place = self.build / name
         self.cache = self.build / "cache"
@@ -80,6 +80,9 @@ class Job:
         (self.place / "stock").mkdir(parents=True, exist_ok=True)
         if self.tree:
             return source.from_tree(self.tree, self.place / "stock")
+        if self.base.needs_tree:
+            raise LabError(Status.NO_SOURCE, f"{self.base.name}: not run: needs TREE=DIR ({self.base.proven})",
+                           f"make ... BASE={self.base.name} TREE=DIR; no package brings this kernel")
         return source.from_debian(self.base, self.cache, self.place / "stock")
 
     def compile(self, flavour: str, src: Path, identity: str) -> None:

@@ -15,7 +15,7 @@ from lab.proc import Progress, Shell, ask
 
 COVER = "0000-cover-letter.patch"
 # Paths of tests, documentation, and the lines that build, list or keep them.
-BESIDE = re.compile(r"Documentation/|MAINTAINERS$|tools/testing/|lib/test_hmm|.*/(tests/|Kconfig$|Makefile$|\w+_kunit\.c$)")
+BESIDE = re.compile(r"Documentation/|MAINTAINERS$|tools/testing/|lib/test_hmm|.*/(tests/|Kconfig(\.debug)?$|Makefile$|\w+_kunit\.c$)")
 # A line that stands in a comment, or is blank, in kernel style.
 IN_COMMENT = re.compile(r"(/?\*+( (?!.*\*/.).*|/)?)?$")
 COMMENT = re.compile(r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.DOTALL)

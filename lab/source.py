@@ -13,8 +13,9 @@ from lab.errors import LabError, Status
 from lab.proc import Progress, Shell, ask
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-# 450 MB of register tables that nothing the lab builds includes.
-NEVER_BUILT = "--exclude=*/drivers/gpu/drm/amd/include/asic_reg"
+# 450 MB of register tables that nothing the lab builds includes; a copy of a repository may lack them.
+TABLES = "drivers/gpu/drm/amd/include/asic_reg"
+NEVER_BUILT = f"--exclude=*/{TABLES}"
 # What a build in a plain tree leaves behind and kbuild refuses to find there.
 LEFTOVERS = (".git", "*.o", "*.cmd", "./.config", "./include/config", "./include/generated", "./arch/*/include/generated")
 
@@ -166,7 +167,7 @@ def from_tree(tree: Path, place: Path) -> str:
         git = ["git", f"--git-dir={git_dir}", "-c", "core.autocrlf=false"]
         commit = ask([*git, "rev-parse", "--verify", "HEAD^{commit}"], Status.NO_SOURCE).strip()
         identity = f"{tree} at {commit[:12]}"
-        producer = shlex.join([*git, "archive", "--format=tar", "--prefix=./", commit])
+        producer = shlex.join([*git, "archive", "--format=tar", "--prefix=./", commit, "--", ".", f":(exclude){TABLES}"])
         token = commit
     else:
         if not (tree / "scripts/kconfig/merge_config.sh").exists():
