@@ -82,7 +82,7 @@ class Job:
             return source.from_tree(self.tree, self.place / "stock")
         if self.base.needs_tree:
             raise LabError(Status.NO_SOURCE, f"{self.base.name}: not run: needs TREE=DIR ({self.base.proven})",
-                           f"make ... BASE={self.base.name} TREE=DIR; no package brings this kernel")
+                           f"no package brings this kernel: make ... BASE={self.base.name} TREE=DIR")
         return source.from_debian(self.base, self.cache, self.place / "stock")
 
     def compile(self, flavour: str, src: Path, identity: str) -> None:

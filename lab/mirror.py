@@ -6,7 +6,6 @@ says what comes of it. Flavour stock is the series without the patches that cure
 """
 
 import json
-import os
 import re
 import shutil
 from pathlib import Path
@@ -19,7 +18,8 @@ from lab.proc import Shell
 
 PROGRAM = Path("tools/testing/selftests/vm/hmm-mirror-tests.c")
 WORDS = f"{vm.NO_KUNIT} lab.run=/{PROGRAM.stem}"
-NOTE = f" With TREE=DIR; the cases are those of {PROGRAM.stem}, and stock is the series without its fixes: the tests need its interface."
+NOTE = (f" With TREE=DIR; the cases are those of {PROGRAM.stem}, and stock is the series without its fixes: "
+        "the tests need its interface.")
 # What the old harness prints
 PLAN = re.compile(r"\[=+\] Running (\d+) tests from")
 RESULT = re.compile(r"\[ +(OK|FAIL) \] (?:global|hmm_mirror)\.(\S+)$")
@@ -67,8 +67,8 @@ class Mirror:
 
     def __init__(self, job: Job) -> None:
         if not job.tree:
-            raise LabError(Status.NO_SOURCE, f"base {job.base.name} is not run: no package has it, it needs TREE=DIR",
-                           f"make run BASE={job.base.name} TREE=DIR, a kernel tree ({job.base.proven})")
+            raise LabError(Status.NO_SOURCE, f"{job.base.name}: not run: needs TREE=DIR",
+                           f"no package brings this kernel: make ... BASE={job.base.name} TREE=DIR ({job.base.proven})")
         self.job = job
         self.cases = read_cases(ROOT / "series" / job.base.name / "cases", job.base.name)
         cures = {cure for case in self.cases.values() for cure in case.cures}
@@ -176,7 +176,8 @@ def revert(job: Job, only: str = "") -> None:
                 failing[name] = [case for case in verdict.failed() if case not in verdict.unexpected]
                 job.tally.verdict(results.Verdict(verdict.status, {name: "pass"}))
                 proven &= verdict.status == Status.OK
-                print(f"  without {name}: {', '.join(failing[name]) or 'nothing'} fails{'' if verdict.status == Status.OK else ' (NOT proven)'}")
+                word = "proven" if verdict.status == Status.OK else "NOT proven"
+                print(f"  without {name}: {word}; fails: {', '.join(failing[name]) or '-'}")
                 problems(f"without {name} ({job.place / 'reverted' / name})", verdict)
         if proven and not only:
-            station.write_atomic(job.place / "revert.json", json.dumps(failing, indent=1) + os.linesep)
+            station.write_atomic(job.place / "revert.json", json.dumps(failing, indent=1) + "\n")
