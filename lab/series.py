@@ -67,7 +67,10 @@ def copy_tree(shell: Shell, source: Path, target: Path, objects: bool = True) ->
     shell.run(["cp", "-al", "-t", target, *linked], Status.NO_SOURCE, progress=progress)
     if not objects:
         return
-    shell.run(["cp", "-a", "-t", target, *own], Status.NO_SOURCE)
+    if own:
+        shell.run(["cp", "-a", "-t", target, *own], Status.NO_SOURCE)
+    if not (source / "O").exists():  # nothing was built in it yet
+        return
     # objtool's commands hold absolute paths: left alone it is rebuilt, and every object after it.
     moved = f"s|{source.absolute()}/|{target.absolute()}/|g"
     shell.run(["find", target / "O", "-name", ".*.cmd", "-exec", "sed", "-i", moved, "{}", "+"], Status.NO_SOURCE)

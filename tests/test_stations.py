@@ -350,6 +350,11 @@ class Series(Scratch):
             git(self.tree, "checkout", "-q", "--detach", branch)
             self.assertTrue((self.tree / "mm/a.c").read_text().startswith(text))
 
+    def test_copy_of_a_tree_nothing_was_built_in(self) -> None:
+        shutil.rmtree(self.tree / "O")
+        series.copy_tree(self.shell, self.tree, self.folder / "patched/src")
+        self.assertTrue((self.folder / "patched/src/mm/b.c").samefile(self.tree / "mm/b.c"))
+
     def test_patch_that_does_not_fit(self) -> None:
         self.write("stock/src/mm/a.c", "something\nelse\n")
         with self.refused(Status.NOT_APPLIED, f"{self.names[0]} does not apply at mm/a.c"):
