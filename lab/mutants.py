@@ -93,12 +93,15 @@ def run(job: Job, only: str = "") -> list[str]:
             bad = mutant.apply(good)
             path.unlink()  # a hard link to the patched tree
             path.write_text(bad, encoding="utf-8")
+            stale = (src / "O" / mutant.file).with_suffix(".o")
+            stale.unlink()  # a clock that steps back must not hide a change from make
             try:
                 shell.run(kbuild.make(src, "bzImage"), Status.NOT_BUILT, env=kbuild.environment(job.cache),
                           progress=Progress(f"mutant {number} of {len(mutants)}, {mutant.name}", lambda: ""))
                 found = test(job, src, place)
             finally:
                 path.write_text(good, encoding="utf-8")
+                stale.unlink(missing_ok=True)
             print(f"  {'killed by ' + found if found else 'SURVIVED'}: {mutant.name}", flush=True)
             if found:
                 killed[mutant.name] = found
