@@ -4,6 +4,7 @@
 import contextlib
 import io
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from unittest import mock
@@ -170,6 +171,21 @@ class Gate(Scratch):
     def test_source_in_no_configuration(self) -> None:
         self.series({"mm/z.c": "int z;\n"})
         self.assert_found("0001-patch1.patch: error: mm/z.o is in no configuration: add it to configs/gate.config")
+
+    def test_part_of_a_module_is_wanted_if_the_module_is(self) -> None:
+        wanted = {
+            "obj-y += x.o\n": True, "obj-$(CONFIG_N) += x.o\n": False,
+            "obj-$(CONFIG_Y) += m.o\nm-y := a.o x.o\n": True, "obj-$(CONFIG_N) += m.o\nm-y := x.o\n": False,
+            "obj-$(CONFIG_Y) += m.o\nm-$(CONFIG_N) += x.o\n": False, "m-y := x.o\n": False, "x-y := x.o\n": False,
+            "some-$(CONFIG_Y) := x.o \\\n a.o\nobj-y := $(some-y)\n": True, "some-$(CONFIG_N) := x.o\nobj-y := $(some-y)\n": False,
+        }
+        for makefile, expected in wanted.items():
+            with self.subTest(makefile=makefile):
+                shutil.rmtree(self.folder / "build/1.0/gate", ignore_errors=True)  # the source has still the same name
+                (self.stock / "mm/Makefile").write_text(makefile)
+                self.series({"mm/x.c": "int x2;\n"})
+                output = self.gate()[0]
+                self.assertEqual("mm/x.o is in no configuration" in output, not expected, output)
 
     def test_header_rebuilds_its_users_unless_only_comments_change(self) -> None:
         (self.stock / "mm/y.c").write_text("#include <linux/h.h>\n")
