@@ -94,7 +94,7 @@ def run(job: Job, only: str = "") -> list[str]:
             path.unlink()  # a hard link to the patched tree
             path.write_text(bad, encoding="utf-8")
             stale = (src / "O" / mutant.file).with_suffix(".o")
-            stale.unlink()  # a clock that steps back must not hide a change from make
+            stale.unlink(missing_ok=True)  # a clock that steps back must not hide a change from make
             try:
                 shell.run(kbuild.make(src, "bzImage"), Status.NOT_BUILT, env=kbuild.environment(job.cache),
                           progress=Progress(f"mutant {number} of {len(mutants)}, {mutant.name}", lambda: ""))
