@@ -21,7 +21,7 @@ lint: ## [GATE=no] check series, kit and lab; then the gate, unless GATE=no
 	@$(LAB) lint $(if $(filter no,$(GATE)),--no-gate)
 
 gate: ## [BASE=6.12] [TREE=DIR] each patch builds everywhere and brings nothing new; for one base or for all
-	@$(LAB) gate $(base) $(if $(TREE),--tree "$(TREE)")
+	@$(LAB) gate $(base) $(tree)
 
 mutants: ## [BASE=7.3] [MUTANT=name] break the patched kernel in small ways: each must be noticed by a test
 	@$(LAB) mutants $(base) $(if $(MUTANT),--mutant "$(MUTANT)")
@@ -44,7 +44,7 @@ port: ## FROM=7.3 TO=6.12 start a port in build/TO/tree; it stops at a conflict
 docs: ## [RECORD=6.12] make the tables anew, from what was recorded; RECORD= keeps the last run and revert first
 	@$(LAB) docs $(if $(RECORD),--record "$(RECORD)")
 
-test: ## [BASE=6.12] the lab's own tests and lint; gate, run and revert for one base, or for all (revert for the first)
+test: ## [BASE=6.12] the lab's own tests, lint, model; gate, run and revert for one base, or for all (revert for the first)
 	@$(LAB) test $(base)
 
 clean: ## remove build/

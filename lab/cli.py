@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The verbs: run, revert, lint, gate, test, judge. Each ends in one exit status and one line of advice."""
+"""The verbs. Each ends in one exit status and one line of advice."""
 
 import argparse
 import errno
@@ -139,7 +139,7 @@ def parser() -> argparse.ArgumentParser:
     for name, text in (
         ("run", "kit on stock and patched kernel, before/after table"),
         ("revert", "take each patch out alone: its cases must fail"),
-        ("test", "the lab's own tests, lint, gate, run, revert"),
+        ("test", "the lab's own tests, lint, model, gate, run, revert"),
         ("lint", "check series, kit and lab; the gate"),
         ("gate", "every patch builds everywhere and brings no new finding"),
         ("mutants", "break the patched kernel in small ways, one at a time: a test must notice"),

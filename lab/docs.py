@@ -2,7 +2,7 @@
 """The tables of README.md and docs/results.md, and the data they are made from.
 
 docs/results/<base>.json is what the last recorded run and revert of a base gave
-(`python3 -m lab docs --record`); the tables are made from these, series/ and kit/cases.
+(`python3 -m lab docs --record`); the tables are made from these and series/.
 """
 
 import json
@@ -13,7 +13,7 @@ from email.header import decode_header, make_header
 from pathlib import Path
 from typing import Any
 
-from lab.data import Base, Case, read_bases, read_cases, read_series, slug
+from lab.data import Base, read_bases, read_series, slug
 from lab.errors import LabError, Status
 from lab.series import only_tests, touched
 from lab.station import write_atomic
@@ -105,9 +105,9 @@ def base_table(bases: dict[str, Base], recorded: dict[str, Result]) -> list[str]
     return lines
 
 
-def patch_table(root: Path, base: str, cases: dict[str, Case], recorded: dict[str, Result]) -> list[str]:
-    """A row per patch: subject, and the cases seen failing with all the others but without it."""
-    lines = ["| patch | kit cases that fail without it |", "|---|---|"]
+def patch_table(root: Path, base: str, recorded: dict[str, Result]) -> list[str]:
+    """A row per patch: subject, and the cases and programs seen failing with all the others but without it."""
+    lines = ["| patch | what fails without it |", "|---|---|"]
     for name in read_series(root / "series" / base):
         failing = recorded.get(base, {}).get("without", {}).get(slug(name))
         if only_tests(root / "series" / base / name):
@@ -115,7 +115,7 @@ def patch_table(root: Path, base: str, cases: dict[str, Case], recorded: dict[st
         elif failing is None:
             cell = "not run"
         else:
-            cell = f"{len(failing)}: {', '.join(f'`{case}`' for case in failing if case in cases)}"
+            cell = f"{len(failing)}: {', '.join(f'`{case}`' for case in failing)}"
         lines.append(f"| [{subject(root / 'series' / base / name)}](series/{base}/{name}) | {cell} |")
     return lines
 
@@ -136,11 +136,11 @@ def result_pages(recorded: dict[str, Result]) -> list[str]:
 
 def pages(root: Path) -> dict[Path, str]:
     """Give the pages with their generated parts made anew."""
-    bases, cases, recorded = read_bases(root / "series/bases"), read_cases(root / "kit/cases"), results(root)
+    bases, recorded = read_bases(root / "series/bases"), results(root)
     newest = next(iter(bases))
     body = {
         "README.md": ["", "## Bases", "", *base_table(bases, recorded), "", "Case by case: [docs/results.md](docs/results.md).", "",
-                      f"## Patches ({newest})", "", *patch_table(root, newest, cases, recorded), ""],
+                      f"## Patches ({newest})", "", *patch_table(root, newest, recorded), ""],
         "docs/results.md": ["", *result_pages(recorded)],
     }
     made = {}

@@ -18,12 +18,11 @@ BUILD = {
 GUEST = {"qemu-system-x86_64": "qemu-system-x86"}
 LINT = {"shellcheck": "shellcheck", "codespell": "codespell", "mypy": "mypy", "perl": "perl", "unifdef": "unifdef"}
 MODEL = {"spin": "spin"}
-UNIT = {"spatch": "coccinelle"}   # the lab's own tests
+UNIT = {**BUILD, "spatch": "coccinelle", "unifdef": "unifdef"}  # the lab's own tests
 GATE = {
     "sparse": "sparse", "spatch": "coccinelle", "clang-19": "clang-19", "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu",
     "rst2html": "python3-docutils", "shellcheck": "shellcheck",
 }
-CI = {**BUILD, **GUEST, **LINT, **UNIT, **MODEL, **GATE, "ccache": "ccache"}
 
 
 def missing(tools: dict[str, str]) -> list[str]:

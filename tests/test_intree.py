@@ -40,7 +40,6 @@ def patch(old: str, new: str, name: str) -> str:
             + "@@ -{},{} +{},{} @@\n".format(*sides) + "\n".join(lines) + "\n")
 
 
-@unittest.skipUnless(shutil.which("unifdef"), "needs unifdef")
 class Intree(unittest.TestCase):
     """A repository with two bases, one master and a series for each."""
 
