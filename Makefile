@@ -17,6 +17,9 @@ run: ## [BASE=6.12] [TREE=DIR] the kit on the stock and on the patched kernel, i
 revert: ## [BASE=6.12] [TREE=DIR] [PATCH=slug] take each patch out alone: its cases must fail
 	@$(LAB) revert $(base) $(tree) $(if $(PATCH),--patch "$(PATCH)")
 
+steps: ## [BASE=6.12] [TREE=DIR] the tests pass at each patch, from the first one on that adds them
+	@$(LAB) steps $(base) $(tree)
+
 lint: ## [GATE=no] check series, kit and lab; then the gate, unless GATE=no
 	@$(LAB) lint $(if $(filter no,$(GATE)),--no-gate)
 
@@ -44,10 +47,10 @@ port: ## FROM=7.3 TO=6.12 start a port in build/TO/tree; it stops at a conflict
 docs: ## [RECORD=6.12] make the tables anew, from what was recorded; RECORD= keeps the last run and revert first
 	@$(LAB) docs $(if $(RECORD),--record "$(RECORD)")
 
-test: ## [BASE=6.12] the lab's own tests, lint, model; gate, run and revert for one base, or for all (revert for the first)
+test: ## [BASE=6.12] the lab's own tests, lint, model; gate, run and revert for one base, or for all (revert and steps for the first)
 	@$(LAB) test $(base)
 
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: help run revert lint gate model mutants tree refresh port intree docs test clean
+.PHONY: help run revert steps lint gate model mutants tree refresh port intree docs test clean

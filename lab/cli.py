@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from lab import docs, host, intree, job, lint, mirror, model, mutants, queue, results, station
+from lab import docs, host, intree, job, lint, mirror, model, mutants, queue, results, station, steps
 from lab.data import Base, read_bases, read_cases
 from lab.errors import MEANING, LabError, Status, exit_table
 from lab.gate import gate
@@ -62,7 +62,7 @@ def run_model(build: Path, tally: Tally) -> None:
 def test(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> None:
     """Do everything, for one base or for all, going on after a failure; leave the count in build/tally.
 
-    Of all bases, only the first one has its patches taken out.
+    Of all bases, only the first one has its patches taken out, and its tests run at each patch.
     """
     steps: list[Step] = [
         ("the lab's own tests", partial(run_unit, options.build, tally)),
@@ -72,12 +72,17 @@ def test(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> N
     chosen = [options.base] if options.base else list(bases)
     for base in chosen:
         # Which case needs which patch is the same on all bases: prove it where the series is submitted.
-        verbs: list[Callable[[Job], None]] = [gate, run, revert] if base == chosen[0] else [gate, run]
+        verbs: list[Callable[[Job], None]] = [gate, run, revert, at_each_patch] if base == chosen[0] else [gate, run]
         steps += [on_base(verb, base, options, bases, tally) for verb in verbs]
     do_all(steps, tally)
     options.build.mkdir(exist_ok=True)
     station.write_atomic(options.build / "tally", f"{tally}\n")
     print(f"\n{tally}")
+
+
+def at_each_patch(kernel: Job) -> None:
+    """Run the tests at each patch that has them."""
+    steps.run(kernel)
 
 
 def gates(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> None:
@@ -139,7 +144,8 @@ def parser() -> argparse.ArgumentParser:
     for name, text in (
         ("run", "kit on stock and patched kernel, before/after table"),
         ("revert", "take each patch out alone: its cases must fail"),
-        ("test", "the lab's own tests, lint, model, gate, run, revert"),
+        ("steps", "the tests pass at each patch from the first one on that adds them"),
+        ("test", "the lab's own tests, lint, model, gate, run, revert, steps"),
         ("lint", "check series, kit and lab; the gate"),
         ("gate", "every patch builds everywhere and brings no new finding"),
         ("mutants", "break the patched kernel in small ways, one at a time: a test must notice"),
@@ -152,7 +158,7 @@ def parser() -> argparse.ArgumentParser:
         ("judge", "judge old logs again"),
     ):
         verb = verbs.add_parser(name, help=text)
-        if name in ("run", "revert", "gate", "lint", "test", "tree", "refresh", "port", "intree", "mutants"):
+        if name in ("run", "revert", "steps", "gate", "lint", "test", "tree", "refresh", "port", "intree", "mutants"):
             default = {"test": "", "gate": "", "lint": "", "mutants": "7.3"}.get(name, "6.12")
             verb.add_argument("--base", default=default, help="a base of series/bases")
         if name == "mutants":
@@ -161,7 +167,7 @@ def parser() -> argparse.ArgumentParser:
             verb.add_argument("--allow-skip", action="store_true", help="a skipped case is no failure")
         if name == "lint":
             verb.add_argument("--no-gate", action="store_true", help="nothing that builds a kernel's objects")
-        if name in ("run", "revert", "tree", "refresh", "gate"):
+        if name in ("run", "revert", "steps", "tree", "refresh", "gate"):
             verb.add_argument("--tree", type=Path, help="a kernel tree to use instead of the base's package; only read")
         if name == "port":
             verb.add_argument("--from", dest="origin", required=True, help="the base whose series is ported")
@@ -195,6 +201,8 @@ def dispatch(options: argparse.Namespace) -> Status:
     elif options.verb == "revert":
         one = make_job(options, bases, tally)
         (mirror.revert if one.base.needs_tree else revert)(one, options.patch)
+    elif options.verb == "steps":
+        steps.run(make_job(options, bases, tally))
     elif options.verb == "tree":
         queue.tree(make_job(options, bases, tally))
     elif options.verb == "refresh":

@@ -152,6 +152,8 @@ class Job:
             selftests.same(verdicts[results.STOCK], verdicts[results.PATCHED])
         else:
             selftests.all_pass(verdicts[results.PATCHED], built.test.skip)
+        for flavour in verdicts if any(verdict.status for verdict in verdicts.values()) else ():
+            vm.forget(self.place / flavour, built.test.name)
         return verdicts
 
     def guest(self, folder: str, src: Path, flavour: str, *, elsewhere: bool = False) -> results.Verdict:
@@ -160,7 +162,10 @@ class Job:
         ended = vm.boot(place, src)
         text = [(place / name).read_text(encoding="utf-8", errors="replace") for name in ("results.log", "console.log")]
         allow_skip = self.allow_skip or bool(self.tree)
-        return results.judge(text[0], text[1], self.cases, flavour, ended=ended, allow_skip=allow_skip, elsewhere=elsewhere)
+        verdict = results.judge(text[0], text[1], self.cases, flavour, ended=ended, allow_skip=allow_skip, elsewhere=elsewhere)
+        if verdict.status:
+            vm.forget(place)
+        return verdict
 
 
 def run(job: Job) -> None:

@@ -14,7 +14,7 @@ OBJECT = re.compile(rb"^  (?:CC|AS) ", re.MULTILINE)
 NO_GIT = "/nonexistent"  # as GIT_DIR: no repository is looked for
 # The same bytes on every machine, and no version taken from a git repository around the tree.
 ENV = {
-    "KBUILD_BUILD_TIMESTAMP": "1970-01-01", "KBUILD_BUILD_USER": "lab", "KBUILD_BUILD_HOST": "lab",
+    "KBUILD_BUILD_TIMESTAMP": "1970-01-01", "KBUILD_BUILD_VERSION": "1", "KBUILD_BUILD_USER": "lab", "KBUILD_BUILD_HOST": "lab",
     "GIT_DIR": NO_GIT,
 }
 

@@ -82,7 +82,10 @@ def run(place: Path, src: Path, announced: list[Report]) -> Verdict:
     said = subprocess.run(command, env=environment({}), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stdout
     text = console.read_text(encoding="utf-8", errors="replace") if console.exists() else ""
     data = json.loads(parsed.read_text(encoding="utf-8")) if parsed.exists() else {}
-    return judge(data, text, ended, said.count(INCOMPLETE), announced, suites(src))
+    verdict = judge(data, text, ended, said.count(INCOMPLETE), announced, suites(src))
+    if verdict.status:
+        vm.forget(place, "kunit")
+    return verdict
 
 
 def judge(parsed: dict[str, Any], console: str, ended: bool, errors: int = 0, announced: list[Report] | None = None,

@@ -122,7 +122,10 @@ class Mirror:
         place = self.job.place / folder
         ended = vm.boot(place, src, words=WORDS)
         text = [(place / name).read_text(encoding="utf-8", errors="replace") for name in ("results.log", "console.log")]
-        return results.judge(as_tap(text[0]), without_reports(text[1], flavour), self.cases, flavour, ended=ended)
+        verdict = results.judge(as_tap(text[0]), without_reports(text[1], flavour), self.cases, flavour, ended=ended)
+        if verdict.status:
+            vm.forget(place)
+        return verdict
 
 
 def run(job: Job) -> None:

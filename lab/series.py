@@ -153,6 +153,12 @@ def apply(shell: Shell, tree: Path, patches: list[Path], below: int = 0) -> None
                 raise LabError(Status.NOT_APPLIED, f"{patch} does not apply{where}", detail=error.detail) from None
 
 
+def back(shell: Shell, tree: Path, last: Path) -> None:
+    """Go back to the commit before the last patch."""
+    with comments_rebuild_nothing(tree, touched([last])):
+        shell.run([*GIT, "reset", "-q", "--hard", "HEAD~1"], Status.NOT_APPLIED, cwd=tree, env=git_env(tree))
+
+
 def revert(shell: Shell, tree: Path, number: int, name: str) -> None:
     """Take patch `number` (from 0) out of a tree that has the series; NOT_APPLIED on a conflict.
 

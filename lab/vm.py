@@ -80,13 +80,13 @@ def accelerator(place: Path, kernel: str) -> str:
 def boot(place: Path, src: Path, name: str = "", words: str = NO_KUNIT, *, initrd: str = "initrd.cpio") -> bool:
     """Run a guest to its end, with more words on its boot line; False when it did not end in time and was stopped.
 
+    The logs of the same kernel and initrd under the same QEMU are kept, unless forget() is called.
+
     Kernel messages are in place/console.log, the program's results in place/results.log; with a
     name, in place/NAME-console.log and place/NAME-results.log. The initrd is named as seen from place.
     """
     prefix, job = (f"{name}-", name) if name else ("", "guest")
     logs = [place / f"{prefix}console.log", place / f"{prefix}results.log"]
-    for log in (*logs, place / ".done" / job):
-        log.unlink(missing_ok=True)
     kernel = os.path.relpath(src / "O/arch/x86/boot/bzImage", place)
     command = [
         *qemu(accelerator(place, kernel), kernel), "-initrd", initrd,
@@ -97,10 +97,23 @@ def boot(place: Path, src: Path, name: str = "", words: str = NO_KUNIT, *, initr
 
     def work(shell: Shell) -> None:
         nonlocal ended
+        for log in logs:
+            log.unlink(missing_ok=True)
         ended = shell.run(command, Status.GUEST, cwd=place, progress=progress, timeout=SECONDS)
 
-    station.station(place, job, "", logs[1], work)
+    identity = station.key(version(), *command, *((place / file).read_bytes() for file in (kernel, initrd)))
+    if not logs[0].exists():
+        forget(place, name)
+    if not station.station(place, job, identity, logs[1], work):
+        print(f"  {job} {place.name}: {results_so_far(logs[1])} results, cached")
+    if not ended:
+        forget(place, name)
     return ended
+
+
+def forget(place: Path, name: str = "") -> None:
+    """Let the next boot() of this name run its guest anew: what it gave is not as it should be."""
+    (place / ".done" / (name or "guest")).unlink(missing_ok=True)
 
 
 def results_so_far(log: Path) -> int:

@@ -25,6 +25,7 @@ case "$*" in *file:hmm-tests-*)
 	exit ;;
 esac
 cp {golden}/$flavour.results results.log
+[ ! -e {root}/cut ] || [ "$flavour" = stock ] || sed -i '$d' results.log
 cp {golden}/$flavour.console console.log
 """
 
@@ -44,13 +45,23 @@ def make_root(root: Path) -> None:
     qemu.chmod(0o755)
 
 
+def patched(one: job.Job) -> str:
+    """Leave what QEMU would be given."""
+    for name in ("src/O/arch/x86/boot/bzImage", "initrd.cpio"):
+        for path in (one.place / flavour / name for flavour in ("stock", "patched")):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                path.touch()
+    return "a kernel"
+
+
 def main(root: Path, argv: list[str]) -> int:
     """Run the command line with the stations before the guest left out."""
     os.environ["PATH"] = f"{root / 'bin'}:{os.environ['PATH']}"
     job.ROOT = root
     setattr(vm, "accelerator", lambda place, kernel: "tcg")
     setattr(host, "need", lambda tools, log: None)
-    setattr(job.Job, "patched", lambda self: "a kernel")
+    setattr(job.Job, "patched", patched)
     return cli.main(["--build", str(root / "build"), *argv])
 
 

@@ -60,6 +60,22 @@ class Run(FakeLab):
         self.assertEqual(ktap[:2], ["KTAP version 1", "1..2"])
         self.assertEqual([line for line in ktap if not line.startswith((" ", "#"))][2:], ["ok 1 stock", "ok 2 patched"])
 
+    def test_the_same_guest_is_not_run_again(self) -> None:
+        ran = self.root / "pid"
+        self.lab("run")
+        ran.unlink()
+        status, output = self.lab("run")
+        self.assertEqual((status, ran.exists()), (0, False))
+        self.assertTrue(any(line.endswith("results, cached") for line in output), output)
+        (self.place / "patched/src/O/arch/x86/boot/bzImage").write_text("another one")
+        self.assertEqual((self.lab("run")[0], ran.exists()), (0, True))
+
+    def test_a_guest_that_failed_is_run_again(self) -> None:
+        (self.root / "cut").touch()
+        self.assertEqual(self.lab("run")[0], Status.NO_RESULT)
+        (self.root / "cut").unlink()
+        self.assertEqual(self.lab("run")[0], 0)
+
     def test_on_top_of_another_base(self) -> None:
         with (self.root / "series/bases").open("a") as bases:
             bases.write("6.12-more linux-source-6.12 6.12.117-1 - on top of it\n")
@@ -98,13 +114,13 @@ class Run(FakeLab):
         self.lab("run")
         self.assertIn("qemu-system-x86_64 -machine pc", (self.place / "stock/commands.txt").read_text())
 
-    def test_guest_is_always_run_anew(self) -> None:
+    def test_another_qemu_runs_the_guest_anew(self) -> None:
         self.lab("run")
         (self.root / "bin/qemu-system-x86_64").write_text("#!/bin/sh\n[ \"$1\" = --version ] && exit\n: > console.log; : > results.log\n")
         self.assertEqual(self.lab("run")[0], Status.NO_RESULT)
 
     def test_qemu_that_fails(self) -> None:
-        (self.root / "bin/qemu-system-x86_64").write_text("#!/bin/sh\necho no such machine >&2; exit 1\n")
+        (self.root / "bin/qemu-system-x86_64").write_text("#!/bin/sh\n[ \"$1\" = --version ] && exit\necho no such machine >&2; exit 1\n")
         status, output = self.lab("run")
         self.assertEqual(status, Status.GUEST)
         self.assertIn("no such machine", output)
