@@ -48,6 +48,8 @@ def record(root: Path, build: Path, base: str) -> Path:
     kept["reverted"] = kept["date"] if reverted.exists() else earlier.get("reverted", earlier.get("date", ""))
     kept["kunit"] = report.get("kunit", {})
     kept["selftests"] = report.get("selftests", {})
+    mutants = place / "mutants.json"
+    kept["mutants"] = {**json.loads(mutants.read_text(encoding="utf-8")), "date": kept["date"]} if mutants.exists() else earlier.get("mutants", {})
     target.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(target, json.dumps(kept, indent=1) + "\n")
     return target
@@ -130,8 +132,18 @@ def result_pages(recorded: dict[str, Result]) -> list[str]:
                   f"{counts(result, 'patched')}{kunit(result)}.{result.get('note', '')}", "", *selftests(result), "| case | stock | with the series | what the stock kernel does |",
                   "|---|---|---|---|"]
         lines += [f"| {name} | {case.get('stock', '-')} | {case['patched']} | {case['reason']} |" for name, case in result["cases"].items()]
-        lines.append("")
+        lines += ["", *mutants(base, result.get("mutants", {}))]
     return lines
+
+
+def mutants(base: str, kept: Result) -> list[str]:
+    """A row per wrong change that was tried: the test that noticed."""
+    if not kept:
+        return []
+    survivors = kept["survivors"]
+    return [f"`make mutants BASE={base}` on {kept['date']}, {kept['source']}: {len(kept['killed'])} of {len(kept['killed']) + len(survivors)} "
+            f"wrong changes were noticed{'; not ' + ', '.join(survivors) if survivors else ''}.", "", "| wrong change | noticed by |", "|---|---|",
+            *(f"| {name} | {killer} |" for name, killer in kept["killed"].items()), ""]
 
 
 def pages(root: Path) -> dict[Path, str]:

@@ -21,7 +21,9 @@ from lab.series import COVER, GIT, git_env
 FORMAT = ["format-patch", "-q", "--zero-commit", "--no-signature", "--full-index", "--no-base", "-N"]
 # Where the text of a cover letter ends and what git adds to it begins: "Somebody (6):"
 SHORTLOG = re.compile(r"^\S.* \(\d+\):$", re.MULTILINE)
-WHO = ["-c", "user.name=mmu_notifier series", "-c", "user.email=series@localhost"]
+NAME, MAIL = "mmu_notifier series", "series@localhost"  # the placeholder: whoever sends a patch puts a name
+WHO = ["-c", f"user.name={NAME}", "-c", f"user.email={MAIL}"]
+AUTHOR = re.compile(r"^From: .*(?:\n .*)*$", re.MULTILINE)
 
 
 class Tree:
@@ -123,6 +125,7 @@ def refresh(job: Job) -> None:
             if path.name == COVER:
                 settle(path, folder / COVER)
                 continue
+            path.write_text(AUTHOR.sub(f"From: {NAME} <{MAIL}>", path.read_text(encoding="utf-8"), count=1), encoding="utf-8")
             name = f"{path.name[:4]}-{slugs.get(subject(path)) or slug(path.name).strip('-')}.patch"
             path.rename(fresh / name)
             names.append(name)
