@@ -155,6 +155,8 @@ def apply(shell: Shell, tree: Path, patches: list[Path], below: int = 0) -> None
 
 def back(shell: Shell, tree: Path, last: Path) -> None:
     """Go back to the commit before the last patch."""
+    # A header whose time stamp was set back looks changed to git, and would be written anew.
+    shell.run([*GIT, "update-index", "-q", "--refresh"], Status.NOT_APPLIED, cwd=tree, env=git_env(tree))
     with comments_rebuild_nothing(tree, touched([last])):
         shell.run([*GIT, "reset", "-q", "--hard", "HEAD~1"], Status.NOT_APPLIED, cwd=tree, env=git_env(tree))
 

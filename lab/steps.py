@@ -25,7 +25,7 @@ def run(job: Job) -> None:
                 series.back(shell, src, job.patches[number + 1])
             at = station.key(identity, job.series_key, str(number))
             job.compile("steps", src, at)
-            found = {"kit": job.guest("steps", src, results.PATCHED)}
+            found: dict[str, results.Verdict] = {}
             if kunit.suites(src):
                 found["KUnit"] = kunit.run(place, src, announced)
             for built in selftests.build(place / "selftests", programs, {"stock": (job.pristine, identity), "series": (src, at)}):
