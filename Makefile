@@ -26,6 +26,9 @@ lint: ## [GATE=no] check series, kit and lab; then the gate, unless GATE=no
 gate: ## [BASE=6.12] [TREE=DIR] each patch builds everywhere and brings nothing new; for one base or for all
 	@$(LAB) gate $(base) $(tree)
 
+bench: ## [BASE=7.3] cost in instructions, stock against patched; the figures go to docs/bench
+	@$(LAB) bench $(base)
+
 mutants: ## [BASE=7.3] [MUTANT=name] break the patched kernel in small ways: each must be noticed by a test
 	@$(LAB) mutants $(base) $(if $(MUTANT),--mutant "$(MUTANT)")
 
@@ -53,4 +56,4 @@ test: ## [BASE=6.12] the lab's own tests, lint, model; gate, run and revert for 
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: help run revert steps lint gate model mutants tree refresh port intree docs test clean
+.PHONY: help run revert steps lint gate model bench mutants tree refresh port intree docs test clean

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from lab import docs, host, intree, job, lint, mirror, model, mutants, queue, results, station, steps
+from lab import bench, docs, host, intree, job, lint, mirror, model, mutants, queue, results, station, steps
 from lab.data import Base, read_bases, read_cases
 from lab.errors import MEANING, LabError, Status, exit_table
 from lab.gate import gate
@@ -148,6 +148,7 @@ def parser() -> argparse.ArgumentParser:
         ("test", "the lab's own tests, lint, model, gate, run, revert, steps"),
         ("lint", "check series, kit and lab; the gate"),
         ("gate", "every patch builds everywhere and brings no new finding"),
+        ("bench", "what the series costs, in instructions, and what a refusal costs no more"),
         ("mutants", "break the patched kernel in small ways, one at a time: a test must notice"),
         ("model", "let spin search the model of the walk, and refute its wrong variants"),
         ("tree", "make build/BASE/tree, a git tree with the series as commits"),
@@ -158,8 +159,8 @@ def parser() -> argparse.ArgumentParser:
         ("judge", "judge old logs again"),
     ):
         verb = verbs.add_parser(name, help=text)
-        if name in ("run", "revert", "steps", "gate", "lint", "test", "tree", "refresh", "port", "intree", "mutants"):
-            default = {"test": "", "gate": "", "lint": "", "mutants": "7.3"}.get(name, "6.12")
+        if name in ("run", "revert", "steps", "gate", "lint", "test", "tree", "refresh", "port", "intree", "mutants", "bench"):
+            default = {"test": "", "gate": "", "lint": "", "mutants": "7.3", "bench": "7.3"}.get(name, "6.12")
             verb.add_argument("--base", default=default, help="a base of series/bases")
         if name == "mutants":
             verb.add_argument("--mutant", default="", help="only this one")
@@ -224,6 +225,9 @@ def dispatch(options: argparse.Namespace) -> Status:
         run_model(options.build, tally)
     elif options.verb == "mutants":
         if mutants.run(make_job(options, bases, tally), options.mutant):
+            tally.fail(Status.TEST_FAILED)
+    elif options.verb == "bench":
+        for _ in bench.run(make_job(options, bases, tally)):
             tally.fail(Status.TEST_FAILED)
     else:
         test(options, bases, tally)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The tables of README.md and docs/results.md, and the data they are made from.
+"""The tables of README.md, docs/results.md and docs/bench.md, and the data they are made from.
 
 docs/results/<base>.json is what the last recorded run and revert of a base gave
-(`python3 -m lab docs --record`); the tables are made from these and series/.
+(`python3 -m lab docs --record`), docs/bench/<base>.json what `bench` did; the tables are made from these and series/.
 """
 
 import json
@@ -13,13 +13,14 @@ from email.header import decode_header, make_header
 from pathlib import Path
 from typing import Any
 
+from lab import figures
 from lab.data import Base, read_bases, read_series, slug
 from lab.errors import LabError, Status
 from lab.series import only_tests, touched
 from lab.station import write_atomic
 
 MARKS = re.compile(r"(<!-- generated: python3 -m lab docs -->\n).*?(<!-- end of generated -->)", re.DOTALL)
-PAGES = ("README.md", "docs/results.md")
+PAGES = ("README.md", "docs/results.md", "docs/bench.md")
 Result = dict[str, Any]
 
 
@@ -146,14 +147,29 @@ def mutants(base: str, kept: Result) -> list[str]:
             *(f"| {name} | {killer} |" for name, killer in kept["killed"].items()), ""]
 
 
+def headline(newest: str, recorded: dict[str, Result], cost: dict[str, figures.Data]) -> list[str]:
+    """The three numbers that matter, as far as they were measured."""
+    said = []
+    if newest in recorded:
+        cases = recorded[newest]["cases"].values()
+        before, after = (sum(case[flavour] == "fail" for case in cases) for flavour in ("stock", "patched"))
+        said.append(f"of the kit's {len(cases)} cases {before} fail on a stock {newest} kernel and {after} with the series")
+    if newest in cost:
+        said.append(figures.summary(newest, cost[newest]))
+    text = "; ".join(said)
+    return ["## In numbers", "", f"{text[0].upper()}{text[1:]}.", ""] if said else []
+
+
 def pages(root: Path) -> dict[Path, str]:
     """Give the pages with their generated parts made anew."""
     bases, recorded = read_bases(root / "series/bases"), results(root)
     newest = next(iter(bases))
+    cost = figures.read(root)
     body = {
-        "README.md": ["", "## Bases", "", *base_table(bases, recorded), "", "Case by case: [docs/results.md](docs/results.md).", "",
+        "README.md": ["", *headline(newest, recorded, cost), "## Bases", "", *base_table(bases, recorded), "", "Case by case: [docs/results.md](docs/results.md).", "",
                       f"## Patches ({newest})", "", *patch_table(root, newest, recorded), ""],
         "docs/results.md": ["", *result_pages(recorded)],
+        "docs/bench.md": ["", *figures.pages(cost)],
     }
     made = {}
     for name in PAGES:

@@ -36,11 +36,11 @@ def fragments(folder: Path, base: str, src: Path) -> list[Path]:
 
 
 def lost_options(config: str, fragment: str) -> list[str]:
-    """Give the lines of the fragment (`#CHECK#` lines included) that .config does not hold."""
+    """Give the lines of the fragment (`#CHECK#` lines included) that .config does not hold; of an option the last one counts."""
     have = set(config.splitlines())
     wanted = [line.removeprefix("#CHECK#").strip() for line in fragment.splitlines()]
-    options = [line for line in wanted if re.match(r"CONFIG_\w+=|# CONFIG_\w+ is not set$", line)]
-    return [line for line in options if not holds(line, have)]
+    options = {match[1]: line for line in wanted if (match := re.match(r"(?:# )?(CONFIG_\w+)(?:=| is not set$)", line))}
+    return [line for line in options.values() if not holds(line, have)]
 
 
 def holds(line: str, have: set[str]) -> bool:
@@ -104,20 +104,20 @@ def objects(log: Path) -> int:
     return len(OBJECT.findall(log.read_bytes())) if log.exists() else 0
 
 
-def kit(place: Path, src: Path, source: Path, identity: str, cache: Path) -> str:
-    """Build mn_kit.ko and mn-kit from a copy of `source` in place/kit."""
+def kit(place: Path, src: Path, source: Path, identity: str, cache: Path, products: tuple[str, str] = ("mn_kit.ko", "mn-kit")) -> str:
+    """Build module and program, `products`, from a copy of `source` in place/kit."""
     identity = station.key(identity, station.folder_key(source))
 
     def work(shell: Shell) -> None:
         shutil.rmtree(place / "kit", ignore_errors=True)
-        shutil.copytree(source, place / "kit", ignore=shutil.ignore_patterns("*.o", "*.ko", "*.cmd", "mn-kit"))
+        shutil.copytree(source, place / "kit", ignore=shutil.ignore_patterns("*.o", "*.ko", "*.cmd", products[1]))
         out = (src / "O").absolute()
         symbols = f"KBUILD_EXTRA_SYMBOLS={out}/vmlinux.symvers"  # no Module.symvers: no in-tree module is built
         command: list[str | Path] = ["make", "-C", (place / "kit").absolute(), f"KDIR={out}", symbols, "module", "program"]
         shell.run(command, Status.NOT_BUILT, env=environment(cache), progress=Progress(f"build {place.name} kit", lambda: ""))
-        for name in ("mn_kit.ko", "mn-kit"):
+        for name in products:
             if not (place / "kit" / name).exists():
-                raise LabError(Status.NOT_BUILT, f"kit/Makefile made no {name}; its output is in {shell.log}")
+                raise LabError(Status.NOT_BUILT, f"{source.name}/Makefile made no {name}; its output is in {shell.log}")
 
-    station.station(place, "kit", identity, place / "kit" / "mn-kit", work)
+    station.station(place, "kit", identity, place / "kit" / products[1], work)
     return identity

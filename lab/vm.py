@@ -2,6 +2,7 @@
 """Stations "initrd" and "guest": put kernel and kit into QEMU and wait for the end."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from lab import station
@@ -77,8 +78,11 @@ def accelerator(place: Path, kernel: str) -> str:
     return "kvm" if ended else "tcg"
 
 
-def boot(place: Path, src: Path, name: str = "", words: str = NO_KUNIT, *, initrd: str = "initrd.cpio") -> bool:
+def boot(place: Path, src: Path, name: str = "", words: str = NO_KUNIT, *, initrd: str = "initrd.cpio",
+         machine: Sequence[str] = (), append: str = APPEND, seconds: float = SECONDS) -> bool:
     """Run a guest to its end, with more words on its boot line; False when it did not end in time and was stopped.
+
+    More of QEMU's options are in `machine`; whoever needs some needs TCG, too.
 
     The logs of the same kernel and initrd under the same QEMU are kept, unless forget() is called.
 
@@ -89,8 +93,8 @@ def boot(place: Path, src: Path, name: str = "", words: str = NO_KUNIT, *, initr
     logs = [place / f"{prefix}console.log", place / f"{prefix}results.log"]
     kernel = os.path.relpath(src / "O/arch/x86/boot/bzImage", place)
     command = [
-        *qemu(accelerator(place, kernel), kernel), "-initrd", initrd,
-        "-serial", f"file:{logs[0].name}", "-serial", f"file:{logs[1].name}", "-append", f"{APPEND} {words}",
+        *qemu("tcg" if machine else accelerator(place, kernel), kernel), *machine, "-initrd", initrd,
+        "-serial", f"file:{logs[0].name}", "-serial", f"file:{logs[1].name}", "-append", f"{append} {words}",
     ]
     progress = Progress(f"{job} {place.name}", lambda: f"{results_so_far(logs[1])} results,")
     ended = True
@@ -99,7 +103,7 @@ def boot(place: Path, src: Path, name: str = "", words: str = NO_KUNIT, *, initr
         nonlocal ended
         for log in logs:
             log.unlink(missing_ok=True)
-        ended = shell.run(command, Status.GUEST, cwd=place, progress=progress, timeout=SECONDS)
+        ended = shell.run(command, Status.GUEST, cwd=place, progress=progress, timeout=seconds)
 
     identity = station.key(version(), *command, *((place / file).read_bytes() for file in (kernel, initrd)))
     if not logs[0].exists():

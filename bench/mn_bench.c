@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Notifiers that do nothing, so that what is measured is the core's own cost.
+ *
+ * They lie in one array.  A kernel puts the notifier registered last at the head
+ * of the list, or sorts the list by address: registered from the last one to the
+ * first, both walk them in the order of the array.
+ */
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/mmu_notifier.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "mn_bench.h"
+
+/* An interval notifier from 0 of this length covers any process */
+#define WHOLE_MM	(1ul << 46)
+
+struct mn_bench {
+	struct mutex lock;	/* for what is subscribed */
+	struct mmu_interval_notifier interval;
+	bool has_interval;
+	unsigned int count;
+	struct mmu_notifier hlist[MN_BENCH_MAX];
+};
+
+static int mn_bench_start(struct mmu_notifier *subscription,
+			  const struct mmu_notifier_range *range)
+{
+	return 0;
+}
+
+static int mn_bench_refuse(struct mmu_notifier *subscription,
+			   const struct mmu_notifier_range *range)
+{
+	return mmu_notifier_range_blockable(range) ? 0 : -EAGAIN;
+}
+
+static void mn_bench_end(struct mmu_notifier *subscription,
+			 const struct mmu_notifier_range *range)
+{
+}
+
+static bool mn_bench_invalidate(struct mmu_interval_notifier *interval_sub,
+				const struct mmu_notifier_range *range,
+				unsigned long cur_seq)
+{
+	mmu_interval_set_seq(interval_sub, cur_seq);
+	return true;
+}
+
+static const struct mmu_notifier_ops mn_bench_ops = {
+	.invalidate_range_start = mn_bench_start,
+	.invalidate_range_end = mn_bench_end,
+};
+
+/* No end: stock kernels warn of a refuser that has one */
+static const struct mmu_notifier_ops mn_bench_refuser_ops = {
+	.invalidate_range_start = mn_bench_refuse,
+};
+
+static const struct mmu_interval_notifier_ops mn_bench_interval_ops = {
+	.invalidate = mn_bench_invalidate,
+};
+
+static int mn_bench_open(struct inode *inode, struct file *file)
+{
+	struct mn_bench *bench = kvzalloc(sizeof(*bench), GFP_KERNEL);
+
+	if (!bench)
+		return -ENOMEM;
+	mutex_init(&bench->lock);
+	file->private_data = bench;
+	return 0;
+}
+
+static int mn_bench_release(struct inode *inode, struct file *file)
+{
+	struct mn_bench *bench = file->private_data;
+	unsigned int i;
+
+	if (bench->has_interval)
+		mmu_interval_notifier_remove(&bench->interval);
+	for (i = MN_BENCH_MAX - bench->count; i < MN_BENCH_MAX; i++)
+		mmu_notifier_unregister(&bench->hlist[i], bench->hlist[i].mm);
+	kvfree(bench);
+	return 0;
+}
+
+/* What was subscribed before an error stays until the file is closed. */
+static int mn_bench_subscribe(struct mn_bench *bench,
+			      const struct mn_bench_subscribe *args)
+{
+	struct mmu_notifier *subscription;
+	unsigned int place = args->hlist;
+	int ret;
+
+	if (args->hlist > MN_BENCH_MAX || args->interval > 1 || args->reserved ||
+	    (args->refuser >= args->hlist && args->refuser != MN_BENCH_NOBODY))
+		return -EINVAL;
+	if (bench->count || bench->has_interval)
+		return -EBUSY;
+
+	while (place--) {
+		subscription = &bench->hlist[MN_BENCH_MAX - bench->count - 1];
+		subscription->ops = place == args->refuser ?
+				    &mn_bench_refuser_ops : &mn_bench_ops;
+		ret = mmu_notifier_register(subscription, current->mm);
+		if (ret)
+			return ret;
+		bench->count++;
+	}
+	if (args->interval) {
+		ret = mmu_interval_notifier_insert(&bench->interval, current->mm,
+						   0, WHOLE_MM,
+						   &mn_bench_interval_ops);
+		if (ret)
+			return ret;
+		bench->has_interval = true;
+	}
+	return 0;
+}
+
+static long mn_bench_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct mn_bench *bench = file->private_data;
+	struct mn_bench_subscribe args;
+	int ret;
+
+	if (cmd != MN_BENCH_SUBSCRIBE)
+		return -ENOTTY;
+	if (copy_from_user(&args, (void __user *)arg, sizeof(args)))
+		return -EFAULT;
+	mutex_lock(&bench->lock);
+	ret = mn_bench_subscribe(bench, &args);
+	mutex_unlock(&bench->lock);
+	return ret;
+}
+
+static const struct file_operations mn_bench_fops = {
+	.owner = THIS_MODULE,
+	.open = mn_bench_open,
+	.release = mn_bench_release,
+	.unlocked_ioctl = mn_bench_ioctl,
+};
+
+static struct miscdevice mn_bench_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "mn_bench",
+	.fops = &mn_bench_fops,
+	.mode = 0600,
+};
+module_misc_device(mn_bench_device);
+
+MODULE_DESCRIPTION("mmu notifiers that cost nothing themselves");
+MODULE_LICENSE("GPL");
