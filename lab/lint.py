@@ -35,7 +35,7 @@ FILE_IGNORED = {
     "VOLATILE": "memory another process changes, in user space",
 }
 # Hosts a file may point at: public, lasting, and not of one machine or one package registry.
-HOSTS = re.compile(r"(\w+\.)*(kernel\.org|debian\.org|gnu\.org|github\.com|qemu\.org|python\.org|gitlab\.com|testanything\.org)$")
+HOSTS = re.compile(r"(\w+\.)*(kernel\.org|debian\.org|gnu\.org|github\.com|qemu\.org|python\.org|gitlab\.com|w3\.org|testanything\.org)$")
 URL = re.compile(r"\b(?:https?|git|ssh|ftp)://(?:[^\s/@]*@)?([\w.-]+)")
 MACHINE = re.compile(r"(?<![\w.}*$])/(home|root|work|mnt|Users)/\w")
 
@@ -120,7 +120,7 @@ def checks(root: Path, bases: dict[str, Base], kernel: Path) -> list[Check]:
     def intree_check(base: str) -> Check:
         return f"in-tree tests of {base} match intree/", lambda: list(intree.mismatches(root, base))
 
-    sources = [path for folder in ("kit", "lab") for path in sorted((root / folder).glob("*.[ch]"))]
+    sources = [path for folder in ("kit", "bench", "lab") for path in sorted((root / folder).glob("*.[ch]"))]
     patches = [root / "series" / base / name for base in bases for name in read_series(root / "series" / base)]
     return [
         *(folder_check(base) for base in bases),
