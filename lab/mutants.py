@@ -15,11 +15,12 @@ from lab.proc import Progress, Shell
 
 @dataclass(frozen=True)
 class Mutant:
-    """One wrong change: in `file`, each (old, new) of `hunks` is replaced."""
+    """One wrong change: in `file`, each (old, new) of `hunks` is replaced; the kernel itself has to report it, if `reports` is given."""
 
     name: str
     file: str
     hunks: tuple[tuple[str, str], ...]
+    reports: str = ""
 
     def apply(self, text: str) -> str:
         """Give the changed file; USAGE unless every hunk fits exactly once and changes something."""
@@ -43,10 +44,11 @@ def read_mutants(path: Path) -> list[Mutant]:
         head, _, body = block.partition("\n")
         words = head.split()
         parts = [part.strip("\n").splitlines() for part in re.split(r"^@@$", body, flags=re.MULTILINE)]
+        reports = words.pop().removeprefix("reports=") if re.search(r" reports=\S+$", head) else ""
         if len(words) != 2 or words[0] in mutants or any(not re.match(r"[-+ ]", line) for part in parts for line in part):
-            raise LabError(Status.USAGE, f"{path}: `== {head}` is listed twice, or no `== name file` and a hunk of ' ', '-' and '+' lines")
+            raise LabError(Status.USAGE, f"{path}: `== {head}` is listed twice, or no `== name file [reports=REGEX]` and a hunk of ' ', '-' and '+' lines")
         hunks = [tuple("".join(f"{line[1:]}\n" for line in part if line[0] in side) for side in (" -", " +")) for part in parts]
-        mutants[words[0]] = Mutant(words[0], words[1], tuple((old, new) for old, new in hunks))
+        mutants[words[0]] = Mutant(words[0], words[1], tuple((old, new) for old, new in hunks), reports)
     return list(mutants.values())
 
 
@@ -58,8 +60,12 @@ def killer(name: str, verdict: results.Verdict, last: str) -> str:
     return f"{name} {last} does not end" if verdict.status and last else ""
 
 
-def test(job: Job, src: Path, place: Path) -> str:
-    """Boot the KUnit suite, then, if nothing was noticed, the kit; give the killer."""
+def test(job: Job, src: Path, place: Path, reports: str) -> str:
+    """Boot the KUnit suite, then, if nothing was noticed, the kit; give the killer. What must report itself only needs the kit."""
+    if reports:
+        job.guest(str(place.relative_to(job.place)), src, results.PATCHED)
+        said = re.search(reports, (place / "console.log").read_text(encoding="utf-8", errors="replace"))
+        return f"the kernel: {said[0]}" if said else ""
     verdict = kunit.run(place, src, kunit.read_reports(ROOT / "intree/reports", job.base.name))
     console = (place / "kunit-console.log").read_text(encoding="utf-8", errors="replace")
     cases = re.findall(r"(?:not )?ok \d+ (?:- )?(\S+)", console)
@@ -98,7 +104,7 @@ def run(job: Job, only: str = "") -> list[str]:
             try:
                 shell.run(kbuild.make(src, "bzImage"), Status.NOT_BUILT, env=kbuild.environment(job.cache),
                           progress=Progress(f"mutant {number} of {len(mutants)}, {mutant.name}", lambda: ""))
-                found = test(job, src, place)
+                found = test(job, src, place, mutant.reports)
             finally:
                 path.write_text(good, encoding="utf-8")
                 stale.unlink(missing_ok=True)
