@@ -279,7 +279,7 @@ class Gate:
             shell.run(self.make(variant, "headers"), Status.NOT_BUILT, env=environment(self.job.cache))
             return ""
         fragment = "".join((ROOT / name).read_text(encoding="utf-8") for name in variant.fragments)
-        station.write_atomic(out / "fragment", fragment)
+        station.write_atomic(out / "fragment", fragment.replace("#IF#", ""))
         begin = size(shell.log)
         for words in (["KCONFIG_ALLCONFIG=fragment", "allnoconfig"], *([target] for target in variant.then)):
             shell.run(self.make(variant, *words), Status.NOT_BUILT, env=environment(self.job.cache))

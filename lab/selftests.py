@@ -46,7 +46,8 @@ def compile_one(shell: Shell, source: Path, src: Path, place: Path) -> None:
     """Link one program statically, with the tree's own headers before the machine's."""
     helpers = [source.with_name(name) for name in HELPERS if source.with_name(name).exists()]
     src = src.absolute()
-    include: list[str | Path] = ["-I", src, "-I", src / FOLDER, "-isystem", src / "tools/include/uapi"]
+    include: list[str | Path] = ["-I", src, "-I", src / FOLDER, "-isystem", src / "tools/include/uapi",
+                                 "-idirafter", src / "tools/include"]  # uapi/linux/kvm.h is not as it would be installed
     # 6.1's mrelease_test includes no header that has the numbers of its system calls, and would skip itself.
     numbers = ["-D__NR_pidfd_open=434", "-D__NR_process_mrelease=448"]
     flags = ["-static", "-O2", "-D_GNU_SOURCE=", "-U_FORTIFY_SOURCE", *numbers]
