@@ -140,9 +140,9 @@ class Job:
         tests = [test for test in read_selftests(ROOT / "configs/selftests") if test.tree == "series" or not self.below]
         return selftests.build(self.place / "selftests", tests, trees)
 
-    def selftest(self, folder: str, src: Path, built: selftests.Built) -> results.Verdict:
+    def selftest(self, folder: str, src: Path, built: selftests.Built, seconds: float = vm.SECONDS) -> results.Verdict:
         """Run one program on one flavour."""
-        return selftests.run(self.place / folder, src, self.place / "selftests/initrd.cpio", built)
+        return selftests.run(self.place / folder, src, self.place / "selftests/initrd.cpio", built, seconds)
 
     def stock_and_patched(self, built: selftests.Built) -> dict[str, results.Verdict]:
         """Run one program where it has to run; give the judged flavours."""
@@ -156,16 +156,43 @@ class Job:
             vm.forget(self.place / flavour, built.test.name)
         return verdicts
 
-    def guest(self, folder: str, src: Path, flavour: str, *, elsewhere: bool = False) -> results.Verdict:
+    def guest(self, folder: str, src: Path, flavour: str, *, elsewhere: bool = False, seconds: float = vm.SECONDS) -> results.Verdict:
         """Stations guest and results of one flavour."""
         place = self.place / folder
-        ended = vm.boot(place, src)
+        ended = vm.boot(place, src, seconds=seconds)
         text = [(place / name).read_text(encoding="utf-8", errors="replace") for name in ("results.log", "console.log")]
         allow_skip = self.allow_skip or bool(self.tree)
         verdict = results.judge(text[0], text[1], self.cases, flavour, ended=ended, allow_skip=allow_skip, elsewhere=elsewhere)
         if verdict.status:
             vm.forget(place)
         return verdict
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a kernel between stock and patched gave, kept while nothing it came from changes; only what was as expected is kept."""
+
+    path: Path
+    key: str
+
+    def get(self) -> dict[str, dict[str, str]] | None:
+        """Give what is kept, None for nothing."""
+        if not self.path.exists():
+            return None
+        kept = json.loads(self.path.read_text(encoding="utf-8"))
+        return dict(kept["found"]) if kept["key"] == self.key else None
+
+    def put(self, found: dict[str, dict[str, str]]) -> None:
+        """Keep outcomes by test program, each by case."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        station.write_atomic(self.path, json.dumps({"key": self.key, "found": found}, indent=1) + "\n")
+
+
+def proof(job: Job, identity: str, folder: str, name: str) -> Proof:
+    """Give the place of a proof, and the key of all that it rests on: sources, series, kit, configuration, tools and judges."""
+    files = [path.read_bytes() for pattern in ("lab/*", "kit/*", "configs/*", "intree/reports") for path in sorted(ROOT.glob(pattern)) if path.is_file()]
+    key = station.key(job.base.name, identity, job.series_key, folder, name, kbuild.compiler(), vm.version(), *files)
+    return Proof(job.place / folder / f"{name}.json", key)
 
 
 def run(job: Job) -> None:
@@ -233,6 +260,22 @@ def problems(title: str, verdict: results.Verdict) -> None:
             print(f"  and {len(verdict.problems) - 20} more")
 
 
+def without(job: Job, number: int, name: str, built: list[selftests.Built]) -> tuple[results.Verdict, list[str]]:
+    """Build and test the kernel without one patch; give the verdict, and the cases and programs that fail as they should."""
+    folder, src = f"revert/{name}", job.place / "revert/src"
+    shutil.rmtree(job.place / folder, ignore_errors=True)
+    shell = Shell(job.place / folder / "series.log")
+    series.copy_tree(shell, job.place / "patched/src", src)
+    series.revert(shell, src, number, job.patches[number].name)
+    job.compile(folder, src, f"without {name}")
+    needing = [program for program in built if name in program.test.cures]
+    verdict = job.guest(folder, src, name, elsewhere=bool(needing))
+    failed = [case for case in verdict.failed() if case not in verdict.unexpected]
+    for program in (program for program in needing if not verdict.status):
+        selftests.fails(job.selftest(folder, src, program), program.test.name, verdict, failed)
+    return verdict, failed
+
+
 def revert(job: Job, only: str = "") -> None:
     """Take each patch (or the one with slug `only`) out alone: exactly its own cases may fail, one at least must."""
     unproven = read_unproven(ROOT / "series/unproven")
@@ -244,23 +287,24 @@ def revert(job: Job, only: str = "") -> None:
     failing: dict[str, list[str]] = {}
     with station.lock(job.place):
         (job.place / "revert.json").unlink(missing_ok=True)
-        built = job.programs(job.patched())
-        src = job.place / "revert/src"
+        identity = job.patched()
+        built = job.programs(identity)
         for number, name in enumerate(slug(path.name) for path in job.patches):
-            if name in slugs and only in ("", name):
-                shutil.rmtree(job.place / "revert" / name, ignore_errors=True)
-                shell = Shell(job.place / "revert" / name / "series.log")
-                series.copy_tree(shell, job.place / "patched/src", src)
-                series.revert(shell, src, number, job.patches[number].name)
-                job.compile(f"revert/{name}", src, f"without {name}")
-                needing = [program for program in built if name in program.test.cures]
-                verdict = job.guest(f"revert/{name}", src, name, elsewhere=bool(needing))
-                failing[name] = failed = [case for case in verdict.failed() if case not in verdict.unexpected]
-                for program in (program for program in needing if not verdict.status):
-                    selftests.fails(job.selftest(f"revert/{name}", src, program), program.test.name, verdict, failed)
-                job.tally.verdict(results.Verdict(verdict.status, {name: "pass"}))
-                table.append([name, "yes" if verdict.status == Status.OK else "NO", ", ".join(failed) or "-"])
-                problems(f"without {name} ({job.place / 'revert' / name})", verdict)
+            if name not in slugs or only not in ("", name):
+                continue
+            known = proof(job, identity, "revert", name)
+            found = known.get()
+            if found:
+                print(f"  without {name}: cached")
+                verdict, failed = results.Verdict(), list(found["fails"])
+            else:
+                verdict, failed = without(job, number, name, built)
+                if verdict.status == Status.OK:
+                    known.put({"fails": dict.fromkeys(failed, "fail")})
+            failing[name] = failed
+            job.tally.verdict(results.Verdict(verdict.status, {name: "pass"}))
+            table.append([name, "yes" if verdict.status == Status.OK else "NO", ", ".join(failed) or "-"])
+            problems(f"without {name} ({job.place / 'revert' / name})", verdict)
         if not only and all(row[1] == "yes" for row in table):
             station.write_atomic(job.place / "revert.json", json.dumps(failing, indent=1) + "\n")
     width = max(len(row[0]) for row in table)

@@ -71,9 +71,9 @@ def suites(src: Path) -> list[str]:
     return [suite for suite, option in OPTIONS.items() if option in text]
 
 
-def run(place: Path, src: Path, announced: list[Report]) -> Verdict:
+def run(place: Path, src: Path, announced: list[Report], seconds: float = vm.SECONDS) -> Verdict:
     """Boot once more with KUnit enabled and judge what the suites printed on the console."""
-    ended = vm.boot(place, src, "kunit", BOOT)
+    ended = vm.boot(place, src, "kunit", BOOT, seconds=seconds)
     console = place / "kunit-console.log"
     parsed = place / "kunit.json"
     parsed.unlink(missing_ok=True)

@@ -74,10 +74,10 @@ def build(place: Path, tests: Iterable[Selftest], trees: Mapping[str, tuple[Path
             for test, source in sources.items()]
 
 
-def run(place: Path, src: Path, initrd: Path, built: Built) -> Verdict:
+def run(place: Path, src: Path, initrd: Path, built: Built, seconds: float = vm.SECONDS) -> Verdict:
     """Run one program on one kernel and judge its logs."""
     name = built.test.name
-    ended = vm.boot(place, src, name, built.words, initrd=os.path.relpath(initrd, place))
+    ended = vm.boot(place, src, name, built.words, initrd=os.path.relpath(initrd, place), seconds=seconds)
     logs = [place / f"{name}-{log}.log" for log in ("results", "console")]
     text = [log.read_text(encoding="utf-8", errors="replace") if log.exists() else "" for log in logs]
     return judge(name, text[0], text[1], ended=ended, reports=built.test.reports)

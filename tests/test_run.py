@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lab import selftests
 from lab.errors import MEANING, Status
+from lab.job import Proof
 from lab.station import lock
 from tests.fake_lab import make_root
 
@@ -198,6 +199,18 @@ class Interrupted(FakeLab):
         self.end(signal.SIGKILL)
         (self.root / "hang").unlink()
         self.assertEqual(self.lab("run")[0], Status.OK)
+
+
+class Proofs(unittest.TestCase):
+    """What was proven once is believed while nothing changes."""
+
+    def test_kept_until_the_key_changes(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "revert/slug.json")
+            self.assertIsNone(Proof(path, "one").get())
+            Proof(path, "one").put({"fails": {"case": "fail"}})
+            self.assertEqual(Proof(path, "one").get(), {"fails": {"case": "fail"}})
+            self.assertIsNone(Proof(path, "two").get())
 
 
 def alive(pid: int) -> bool:
