@@ -29,6 +29,9 @@ gate: ## [BASE=6.12] [TREE=DIR] each patch builds everywhere and brings nothing 
 bench: ## [BASE=7.3] cost in instructions, stock against patched; the figures go to docs/bench
 	@$(LAB) bench $(base)
 
+soak: ## [BASE=7.3] [DURATION=300] [KERNEL=kasan] all tests and races on kernels with KASAN, lockdep, KCSAN; docs/soak
+	@$(LAB) soak $(base) $(if $(DURATION),--duration "$(DURATION)") $(if $(KERNEL),--kernel "$(KERNEL)")
+
 mutants: ## [BASE=7.3] [MUTANT=name] break the patched kernel in small ways: each must be noticed by a test
 	@$(LAB) mutants $(base) $(if $(MUTANT),--mutant "$(MUTANT)")
 
@@ -50,10 +53,10 @@ port: ## FROM=7.3 TO=6.12 start a port in build/TO/tree; it stops at a conflict
 docs: ## [RECORD=6.12] make the tables anew, from what was recorded; RECORD= keeps the last run and revert first
 	@$(LAB) docs $(if $(RECORD),--record "$(RECORD)")
 
-test: ## [BASE=6.12] the lab's own tests, lint, model; gate, run and revert for one base, or for all (revert and steps for the first)
+test: ## [BASE=6.12] the lab's own tests, lint, model; gate, run and revert for one base, or for all (revert, steps and a short soak for the first)
 	@$(LAB) test $(base)
 
 clean: ## remove build/
 	rm -rf build
 
-.PHONY: help run revert steps lint gate model bench mutants tree refresh port intree docs test clean
+.PHONY: help run revert steps lint gate model bench soak mutants tree refresh port intree docs test clean

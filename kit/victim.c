@@ -102,6 +102,27 @@ static int protect_zero(size_t page)
 	return ret;
 }
 
+static int map(size_t page)
+{
+	volatile char *mem = mmap(NULL, page, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (mem == MAP_FAILED)
+		return errno;
+	*mem = 1;
+	return munmap((void *)mem, page) ? errno : 0;
+}
+
+/* Without SIGCHLD, which would stop us: we are traced */
+static int fork_child(void)
+{
+	pid_t pid = syscall(SYS_clone, 0, 0, 0, 0, 0);
+
+	if (!pid)
+		_exit(0);
+	return pid < 0 || waitpid(pid, NULL, __WALL) != pid ? errno : 0;
+}
+
 static void hog(void)
 {
 	size_t len = 256 << 20, i;
@@ -148,6 +169,12 @@ static void victim_main(struct victim *v, const struct victim_opts *opts,
 			break;
 		case VICTIM_PROTECT_ZERO:
 			ret = protect_zero(page);
+			break;
+		case VICTIM_MAP:
+			ret = map(page);
+			break;
+		case VICTIM_FORK:
+			ret = fork_child();
 			break;
 		default:
 			hog();

@@ -43,6 +43,8 @@ enum victim_action {
 	VICTIM_DISCARD = 'd',	/* madvise(MADV_DONTNEED) on the first page */
 	VICTIM_PROTECT = 'p',	/* mprotect() the first page, and back */
 	VICTIM_PROTECT_ZERO = 'z', /* the same with a page at address 0 */
+	VICTIM_MAP = 'm',	/* mmap() a page, touch it, munmap() it */
+	VICTIM_FORK = 'f',	/* fork() a child that exits, and wait for it */
 	VICTIM_HOG = 'h',	/* touch memory until killed; no answer comes */
 };
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from lab import bench, docs, host, intree, job, lint, mirror, model, mutants, queue, results, station, steps
+from lab import bench, docs, host, intree, job, lint, mirror, model, mutants, queue, results, soak, station, steps
 from lab.data import Base, read_bases, read_cases
 from lab.errors import MEANING, LabError, Status, exit_table
 from lab.gate import gate
@@ -62,7 +62,7 @@ def run_model(build: Path, tally: Tally) -> None:
 def test(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> None:
     """Do everything, for one base or for all, going on after a failure; leave the count in build/tally.
 
-    Of all bases, only the first one has its patches taken out, and its tests run at each patch.
+    Of all bases, only the first one has its patches taken out, its tests run at each patch, and a short soak.
     """
     steps: list[Step] = [
         ("the lab's own tests", partial(run_unit, options.build, tally)),
@@ -72,12 +72,17 @@ def test(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> N
     chosen = [options.base] if options.base else list(bases)
     for base in chosen:
         # Which case needs which patch is the same on all bases: prove it where the series is submitted.
-        verbs: list[Callable[[Job], None]] = [gate, run, revert, at_each_patch] if base == chosen[0] else [gate, run]
+        verbs: list[Callable[[Job], None]] = [gate, run, short_soak, revert, at_each_patch] if base == chosen[0] else [gate, run]
         steps += [on_base(verb, base, options, bases, tally) for verb in verbs]
     do_all(steps, tally)
     options.build.mkdir(exist_ok=True)
     station.write_atomic(options.build / "tally", f"{tally}\n")
     print(f"\n{tally}")
+
+
+def short_soak(kernel: Job) -> None:
+    """Race for a moment on the patched kernel."""
+    soak.short(kernel)
 
 
 def at_each_patch(kernel: Job) -> None:
@@ -149,6 +154,7 @@ def parser() -> argparse.ArgumentParser:
         ("lint", "check series, kit and lab; the gate"),
         ("gate", "every patch builds everywhere and brings no new finding"),
         ("bench", "what the series costs, in instructions, and what a refusal costs no more"),
+        ("soak", "kernels that watch themselves: all tests, and races for as long as one likes"),
         ("mutants", "break the patched kernel in small ways, one at a time: a test must notice"),
         ("model", "let spin search the model of the walk, and refute its wrong variants"),
         ("tree", "make build/BASE/tree, a git tree with the series as commits"),
@@ -159,11 +165,14 @@ def parser() -> argparse.ArgumentParser:
         ("judge", "judge old logs again"),
     ):
         verb = verbs.add_parser(name, help=text)
-        if name in ("run", "revert", "steps", "gate", "lint", "test", "tree", "refresh", "port", "intree", "mutants", "bench"):
-            default = {"test": "", "gate": "", "lint": "", "mutants": "7.3", "bench": "7.3"}.get(name, "6.12")
+        if name in ("run", "revert", "steps", "gate", "lint", "test", "tree", "refresh", "port", "intree", "mutants", "bench", "soak"):
+            default = {"test": "", "gate": "", "lint": "", "mutants": "7.3", "bench": "7.3", "soak": "7.3"}.get(name, "6.12")
             verb.add_argument("--base", default=default, help="a base of series/bases")
         if name == "mutants":
             verb.add_argument("--mutant", default="", help="only this one")
+        if name == "soak":
+            verb.add_argument("--duration", type=int, default=300, help="seconds of races on each kernel (300)")
+            verb.add_argument("--kernel", default="", help="only this one")
         if name in ("run", "judge"):
             verb.add_argument("--allow-skip", action="store_true", help="a skipped case is no failure")
         if name == "lint":
@@ -226,6 +235,9 @@ def dispatch(options: argparse.Namespace) -> Status:
     elif options.verb == "mutants":
         if mutants.run(make_job(options, bases, tally), options.mutant):
             tally.fail(Status.TEST_FAILED)
+    elif options.verb == "soak":
+        soak.run(make_job(options, bases, tally), options.duration, options.kernel)
+        print(tally)
     elif options.verb == "bench":
         for _ in bench.run(make_job(options, bases, tally)):
             tally.fail(Status.TEST_FAILED)

@@ -2,7 +2,7 @@
 """The tables of README.md, docs/results.md and docs/bench.md, and the data they are made from.
 
 docs/results/<base>.json is what the last recorded run and revert of a base gave
-(`python3 -m lab docs --record`), docs/bench/<base>.json what `bench` did; the tables are made from these and series/.
+(`python3 -m lab docs --record`), docs/bench/<base>.json what `bench` did, docs/soak/<base>.json what `soak` did; the tables are made from these and series/.
 """
 
 import json
@@ -147,7 +147,7 @@ def mutants(base: str, kept: Result) -> list[str]:
             *(f"| {name} | {killer} |" for name, killer in kept["killed"].items()), ""]
 
 
-def headline(newest: str, recorded: dict[str, Result], cost: dict[str, figures.Data]) -> list[str]:
+def headline(newest: str, recorded: dict[str, Result], cost: dict[str, figures.Data], soak: dict[str, figures.Data]) -> list[str]:
     """The three numbers that matter, as far as they were measured."""
     said = []
     if newest in recorded:
@@ -156,6 +156,8 @@ def headline(newest: str, recorded: dict[str, Result], cost: dict[str, figures.D
         said.append(f"of the kit's {len(cases)} cases {before} fail on a stock {newest} kernel and {after} with the series")
     if newest in cost:
         said.append(figures.summary(newest, cost[newest]))
+    if newest in soak:
+        said.append(figures.soaked(newest, soak[newest]))
     text = "; ".join(said)
     return ["## In numbers", "", f"{text[0].upper()}{text[1:]}.", ""] if said else []
 
@@ -164,11 +166,11 @@ def pages(root: Path) -> dict[Path, str]:
     """Give the pages with their generated parts made anew."""
     bases, recorded = read_bases(root / "series/bases"), results(root)
     newest = next(iter(bases))
-    cost = figures.read(root)
+    cost, soak = figures.read(root, "bench"), figures.read(root, "soak")
     body = {
-        "README.md": ["", *headline(newest, recorded, cost), "## Bases", "", *base_table(bases, recorded), "", "Case by case: [docs/results.md](docs/results.md).", "",
+        "README.md": ["", *headline(newest, recorded, cost, soak), "## Bases", "", *base_table(bases, recorded), "", "Case by case: [docs/results.md](docs/results.md).", "",
                       f"## Patches ({newest})", "", *patch_table(root, newest, recorded), ""],
-        "docs/results.md": ["", *result_pages(recorded)],
+        "docs/results.md": ["", *figures.campaigns(soak), *result_pages(recorded)],
         "docs/bench.md": ["", *figures.pages(cost)],
     }
     made = {}

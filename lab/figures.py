@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What docs/bench/ holds, in words: a page of tables, and the line that README.md shows."""
+"""What docs/bench/ and docs/soak/ hold, in words: tables, and the lines that README.md shows."""
 
 import json
 import re
@@ -13,10 +13,10 @@ OOM = re.compile(r"oom hlist=(\d+) refuser=(\d+)$")
 NOBODY = str(2**32 - 1)
 
 
-def read(root: Path) -> dict[str, Data]:
-    """Read what `make bench` has left, by base; the newest kernel first."""
-    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (root / "docs/bench").glob("*.json")}
-    return dict(sorted(found.items(), key=lambda item: [int(part) for part in item[0].split(".")], reverse=True))
+def read(root: Path, verb: str) -> dict[str, Data]:
+    """Read what a verb, bench or soak, has left, by base; the newest kernel first."""
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (root / "docs" / verb).glob("*.json")}
+    return dict(sorted(found.items(), key=lambda item: [int(part) for part in re.findall(r"\d+", item[0])], reverse=True))
 
 
 def summary(base: str, data: Data) -> str:
@@ -34,13 +34,13 @@ def pages(found: dict[str, Data]) -> list[str]:
     for base, data in found.items():
         lines += [f"## {base}: {data['source']}", "", f"`make bench BASE={base}` on {data['date']}; {data['compiler']}; {data['qemu']}.", ""]
         lines += ["Not reached: " + "; ".join(data["missed"]) + "." if data["missed"] else "All numbers are reached.", ""]
-        lines += [f"![refused reaping](bench/{base}.svg)", "", "### Nobody refuses", "",
+        lines += [f"![cost, by mappings, by place and by notifiers](bench/{base}.svg)", "", "### Nobody refuses", "",
                   "| call | hlist notifiers | interval notifier | stock | with the series | ratio |", "|---|---|---|---|---|---|"]
         for name, (stock, patched) in data["rows"].items():
             if match := SUCCESS.match(name):
                 lines.append(f"| {match[1]} | {match[2]} | {'yes' if match[3] == '1' else 'no'} | {stock:,} | {patched:,} | {patched / stock:.3f} |")
         lines += ["", "### Every mapping is refused", "", "The refuser's place is that in the walk, from 0.", "",
-                  "| mappings | hlist notifiers | refuser | stock | with the series | times cheaper | lines logged, stock | with the series |",
+                  "| mappings | hlist notifiers | refuser | stock | with the series | times cheaper | lines logged in one call, stock | with the series |",
                   "|---|---|---|---|---|---|---|---|"]
         for name, (stock, patched) in data["rows"].items():
             if match := REAP.match(name):
@@ -55,4 +55,34 @@ def pages(found: dict[str, Data]) -> list[str]:
         lines += ["", "### Structures, in bytes", "", "| struct | stock | with the series |", "|---|---|---|"]
         lines += [f"| {name} | {stock} | {patched} |" for name, (stock, patched) in data["sizes"].items()]
         lines.append("")
+    return lines
+
+
+def total(data: Data, figure: str) -> int:
+    """Add a figure up over the kernels of a campaign."""
+    return sum(part["figures"].get(figure, 0) for part in data["kernels"].values())
+
+
+def soaked(base: str, data: Data) -> str:
+    """Say what a campaign has found."""
+    wrong = sum(len(part["wrong"]) for part in data["kernels"].values())
+    return (f"{total(data, 'refused_reaps'):,} refused reaps of {base} with notifiers that come and go, on kernels with "
+            f"{', '.join(data['kernels'])}, gave {f'{wrong} complaints' if wrong else 'no unbalanced range, no late callback and no splat'}")
+
+
+def campaigns(found: dict[str, Data]) -> list[str]:
+    """Give the tables of each campaign."""
+    lines: list[str] = []
+    for base, data in found.items():
+        lines += [f"## Campaign on {base}: {data['source']}", "",
+                  f"`make soak BASE={base} DURATION={data['seconds']}` on {data['date']}; {data['compiler']}; {data['qemu']}, `{data['machine']}`.", ""]
+        lines += [f"Missed: {line}." for line in data["missed"]]
+        kernels = list(data["kernels"].values())
+        lines += [f"| | {' | '.join(data['kernels'])} |", f"|{'---|' * (len(kernels) + 1)}"]
+        for test in kernels[0]["tests"]:
+            lines.append(f"| {test} | {' | '.join(part['tests'].get(test, '-') for part in kernels)} |")
+        for figure in kernels[0]["figures"]:
+            cells = [f"{part['figures'].get(figure, 0):,}" for part in kernels]
+            lines.append(f"| {figure.replace('_', ' ')} | {' | '.join(cells)} |")
+        lines += ["", *(f"- {name}: {line}" for name, part in data["kernels"].items() for line in part["wrong"]), ""]
     return lines

@@ -104,20 +104,21 @@ def objects(log: Path) -> int:
     return len(OBJECT.findall(log.read_bytes())) if log.exists() else 0
 
 
-def kit(place: Path, src: Path, source: Path, identity: str, cache: Path, products: tuple[str, str] = ("mn_kit.ko", "mn-kit")) -> str:
-    """Build module and program, `products`, from a copy of `source` in place/kit."""
+def kit(place: Path, src: Path, source: Path, identity: str, cache: Path, folder: str = "kit",
+        products: tuple[str, ...] = ("mn_kit.ko", "mn-kit")) -> str:
+    """Build module and program, `products`, from a copy of `source` in place/folder."""
     identity = station.key(identity, station.folder_key(source))
 
     def work(shell: Shell) -> None:
-        shutil.rmtree(place / "kit", ignore_errors=True)
-        shutil.copytree(source, place / "kit", ignore=shutil.ignore_patterns("*.o", "*.ko", "*.cmd", products[1]))
+        shutil.rmtree(place / folder, ignore_errors=True)
+        shutil.copytree(source, place / folder, ignore=shutil.ignore_patterns("*.o", "*.ko", "*.cmd", *products))
         out = (src / "O").absolute()
         symbols = f"KBUILD_EXTRA_SYMBOLS={out}/vmlinux.symvers"  # no Module.symvers: no in-tree module is built
-        command: list[str | Path] = ["make", "-C", (place / "kit").absolute(), f"KDIR={out}", symbols, "module", "program"]
-        shell.run(command, Status.NOT_BUILT, env=environment(cache), progress=Progress(f"build {place.name} kit", lambda: ""))
+        command: list[str | Path] = ["make", "-C", (place / folder).absolute(), f"KDIR={out}", symbols, "module", "program"]
+        shell.run(command, Status.NOT_BUILT, env=environment(cache), progress=Progress(f"build {place.name} {folder}", lambda: ""))
         for name in products:
-            if not (place / "kit" / name).exists():
+            if not (place / folder / name).exists():
                 raise LabError(Status.NOT_BUILT, f"{source.name}/Makefile made no {name}; its output is in {shell.log}")
 
-    station.station(place, "kit", identity, place / "kit" / products[1], work)
+    station.station(place, folder, identity, place / folder / products[-1], work)
     return identity

@@ -31,18 +31,18 @@ file /kit/mn-kit kit/mn-kit 755 0 0
 """
 
 
-def initrd(place: Path, src: Path, identity: str, contents: str = KIT) -> None:
-    """Make place/initrd.cpio of the init and the contents, with the kernel's own gen_init_cpio."""
+def initrd(place: Path, src: Path, identity: str, contents: str = KIT, name: str = "initrd") -> None:
+    """Make place/NAME.cpio of the init and the contents, with the kernel's own gen_init_cpio."""
     identity = station.key(identity, INIT.read_bytes(), COMMON + contents)
 
     def work(shell: Shell) -> None:
         flags = ["-O2", "-Wall", "-Wextra", "-Werror", "-static"]
         shell.run(["gcc", *flags, "-o", "init", INIT.absolute()], Status.NOT_BUILT, cwd=place)
-        station.write_atomic(place / "initrd.list", COMMON + contents)
+        station.write_atomic(place / f"{name}.list", COMMON + contents)
         tool = os.path.relpath(src / "O/usr/gen_init_cpio", place)
-        shell.run(["sh", "-c", f"{tool} initrd.list > initrd.cpio"], Status.NOT_BUILT, cwd=place)
+        shell.run(["sh", "-c", f"{tool} {name}.list > {name}.cpio"], Status.NOT_BUILT, cwd=place)
 
-    station.station(place, "initrd", identity, place / "initrd.cpio", work)
+    station.station(place, name, identity, place / f"{name}.cpio", work)
 
 
 def version() -> str:
