@@ -117,7 +117,7 @@ class Bench:
         fragments = [ROOT / "configs/vm.config", ROOT / "configs" / f"vm-{self.job.names[0]}.config", ROOT / "configs/bench.config"]
         key = kbuild.configure(place, src, [path for path in fragments if path.exists()], key, cache)
         kbuild.kernel(place, src, key, cache, self.place / f"objects-{flavour}")
-        key = kbuild.kit(place, src, ROOT / "bench", key, cache, ("mn_bench.ko", "mn-bench"))
+        key = kbuild.kit(place, src, ROOT / "bench", key, cache, products=("mn_bench.ko", "mn-bench"))
         vm.initrd(place, src, key, CONTENTS)
         if not vm.boot(place, src, words=WORDS, machine=MACHINE, append=APPEND, seconds=SECONDS):
             raise LabError(Status.GUEST, f"the bench's guest on the {flavour} kernel did not end in {SECONDS:.0f} s")
@@ -139,21 +139,24 @@ class Bench:
 
 
 def plot(data: Mapping[str, Any], path: Path) -> None:
-    """Draw refused reaping by the number of mappings, and by the refuser's place, with gnuplot."""
+    """Draw with gnuplot how the cost of a refused reaping grows, and that of a call that nobody refuses."""
     rows = data["rows"]
 
     def block(pattern: str) -> str:
         found = sorted((int(match[1]), *rows[name]) for name in rows if (match := re.fullmatch(pattern, name)))
         return "".join(f"{x} {stock} {patched}\n" for x, stock, patched in found) + "e\n"
 
+    log, line = "set logscale xy; set yrange [*:*]", "unset logscale; set yrange [0:*]"
     plots = (
-        ("by mappings, 8 notifiers, the first refuses", "mappings", "set logscale xy", r"reap vmas=(\d+) hlist=8 refuser=0"),
-        ("by the refuser's place, 1,000 mappings, 8 notifiers", "place", "unset logscale; set yrange [0:*]", r"reap vmas=1000 hlist=8 refuser=(\d+)"),
+        ("refused reaping by mappings, 8 notifiers, the first refuses", "mappings", log, r"reap vmas=(\d+) hlist=8 refuser=0"),
+        ("refused reaping by the refuser's place, 1,000 mappings", "place of 8", line, r"reap vmas=1000 hlist=8 refuser=(\d+)"),
+        ("refused reaping by notifiers, 1,000 mappings, the first refuses", "hlist notifiers", log, r"reap vmas=1000 hlist=(\d+) refuser=0"),
+        ("madvise() that nobody refuses, by notifiers", "hlist notifiers", line, r"madvise hlist=(\d+) interval=0"),
     )
-    script = [f"set terminal svg size 900,360 noenhanced name 'bench'\nset output '{path.absolute()}'\n"
-              "set multiplot layout 1,2\nset ylabel 'instructions'\nset key left top\n"]
+    script = [f"set terminal svg size 900,720 noenhanced name 'bench'\nset output '{path.absolute()}'\n"
+              "set multiplot layout 2,2\nset ylabel 'instructions'\nset key left top\n"]
     for title, label, scale, pattern in plots:
-        script.append(f"set title 'refused reaping {title}'\nset xlabel \"{label}\"\n{scale}\n".replace("refuser's", "refuser''s"))
+        script.append(f"set title '{title}'\nset xlabel \"{label}\"\n{scale}\n".replace("refuser's", "refuser''s"))
         script.append("plot '-' using 1:2 with linespoints title 'stock', '-' using 1:3 with linespoints title 'with the series'\n")
         script.append(block(pattern) * 2)
     subprocess.run(["gnuplot"], input="".join(script), text=True, check=True)

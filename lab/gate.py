@@ -16,20 +16,16 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import TypeVar
 
 from lab import host, proc, series, station
 from lab.errors import LabError, Status
 from lab.job import ROOT, Job
 from lab.kbuild import environment, lost_options
-from lab.proc import Shell, ask
+from lab.proc import Shell, ask, parallel
 
-K = TypeVar("K")
-T = TypeVar("T")
 Found = dict[str, list[str]]
 # A compiler, sparse, objtool, kernel-doc, kconfig and spatch all say one of these; the lines around a
 # finding do not count.
@@ -458,18 +454,6 @@ def size(log: Path) -> int:
 def since(log: Path, begin: int) -> str:
     """Give what a log got since it had `begin` bytes."""
     return log.read_bytes()[begin:].decode(errors="replace")
-
-
-def parallel(jobs: dict[K, Callable[[], T]]) -> dict[K, T]:
-    """Do several things at a time, as many as there are processors."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        waiting = {name: pool.submit(job) for name, job in jobs.items()}
-        try:
-            return {name: job.result() for name, job in waiting.items()}
-        except KeyboardInterrupt:
-            proc.STOP.set()
-            pool.shutdown(cancel_futures=True)
-            raise
 
 
 # Files that are checked as they are

@@ -3,6 +3,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -10,9 +11,11 @@ from pathlib import Path
 from lab import host, kbuild, kunit, report, results, selftests, series, source, station, vm
 from lab.data import Base, read_cases, read_selftests, read_unproven, slug
 from lab.errors import MEANING, LabError, Status
-from lab.proc import Shell
+from lab.proc import Shell, parallel
 
 ROOT = Path(__file__).resolve().parent.parent
+KIT, KUNIT = "kit", "KUnit"
+GUESTS = 4  # at a time, at the most; a guest seldom keeps both of its CPUs busy
 
 
 @dataclass
@@ -144,10 +147,8 @@ class Job:
         """Run one program on one flavour."""
         return selftests.run(self.place / folder, src, self.place / "selftests/initrd.cpio", built, seconds)
 
-    def stock_and_patched(self, built: selftests.Built) -> dict[str, results.Verdict]:
-        """Run one program where it has to run; give the judged flavours."""
-        flavours = (results.STOCK, results.PATCHED) if built.test.tree == "stock" else (results.PATCHED,)
-        verdicts = {flavour: self.selftest(flavour, self.place / flavour / "src", built) for flavour in flavours}
+    def compare(self, built: selftests.Built, verdicts: dict[str, results.Verdict]) -> dict[str, results.Verdict]:
+        """Hold what one program gave, by flavour, against what it should have; give it back."""
         if results.STOCK in verdicts:
             selftests.same(verdicts[results.STOCK], verdicts[results.PATCHED])
         else:
@@ -204,13 +205,21 @@ def run(job: Job) -> None:
         for path in outputs:
             path.unlink(missing_ok=True)
         flavours = (results.PATCHED,) if job.below else (results.STOCK, results.PATCHED)
-        verdicts = {flavour: job.guest(flavour, job.place / flavour / "src", flavour) for flavour in flavours}
-        inside = None
         suites = kunit.suites(job.place / "patched/src")
+        programs = job.programs(identity)
+        guests: dict[tuple[str, str], Callable[[], results.Verdict]] = {
+            (KIT, flavour): partial(job.guest, flavour, job.place / flavour / "src", flavour) for flavour in flavours}
         if suites:
             announced = kunit.read_reports(ROOT / "intree/reports", *job.names)
-            inside = kunit.run(job.place / "patched", job.place / "patched/src", announced)
-        tested = [(built, job.stock_and_patched(built)) for built in job.programs(identity)]
+            guests[KUNIT, results.PATCHED] = partial(kunit.run, job.place / "patched", job.place / "patched/src", announced)
+        for built in programs:
+            for flavour in (results.STOCK, results.PATCHED) if built.test.tree == "stock" else (results.PATCHED,):
+                guests[built.test.name, flavour] = partial(job.selftest, flavour, job.place / flavour / "src", built)
+        judged = parallel(guests, GUESTS)
+        verdicts = {flavour: judged[KIT, flavour] for flavour in flavours}
+        inside = judged.get((KUNIT, results.PATCHED))
+        tested = [(built, job.compare(built, {flavour: verdict for (name, flavour), verdict in judged.items() if name == built.test.name}))
+                  for built in programs]
         about: dict[str, object] = {
             "base": job.base.name, "source": identity, "proven": "" if job.tree else job.base.proven,
             "compiler": kbuild.compiler(), "qemu": vm.version(),

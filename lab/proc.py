@@ -11,10 +11,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from lab.errors import LabError, Status
 
+K = TypeVar("K")
+T = TypeVar("T")
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
 # What a make, a git hook or a user's kernel habits leave in the environment must not steer ours.
@@ -160,3 +164,15 @@ def check_space(output: str) -> None:
     """Turn a child's ENOSPC into DISK_FULL."""
     if "No space left on device" in output or "Disk quota exceeded" in output:
         raise LabError(Status.DISK_FULL, "a command ran out of disk space")
+
+
+def parallel(jobs: Mapping[K, Callable[[], T]], most: int = 0) -> dict[K, T]:
+    """Do several things at a time, as many as there are processors, or `most`."""
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, most or len(jobs) or 1)) as pool:
+        waiting = {name: pool.submit(job) for name, job in jobs.items()}
+        try:
+            return {name: job.result() for name, job in waiting.items()}
+        except KeyboardInterrupt:
+            STOP.set()
+            pool.shutdown(cancel_futures=True)
+            raise

@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,9 @@ from lab.proc import Shell
 
 NEEDED = 4 << 30  # bytes a tree and its objects may take
 ORDER = ("source", "series", "config", "kernel", "kit", "selftests", "initrd", "guest", "kunit")  # then the others by name
+
+
+COMMANDS = threading.Lock()  # guests of one place run side by side
 
 
 def key(*parts: str | bytes) -> str:
@@ -55,6 +59,12 @@ def station(place: Path, name: str, identity: str, makes: Path, work: Callable[[
 
 def write_commands(place: Path, running: dict[str, list[str]]) -> None:
     """Collect the commands of all stations of a place in commands.txt."""
+    with COMMANDS:
+        collect_commands(place, running)
+
+
+def collect_commands(place: Path, running: dict[str, list[str]]) -> None:
+    """Do so while no other guest of the place does."""
     lines: list[str] = []
     others = {path.name for path in (place / ".done").glob("*")} | set(running)
     for name in (*ORDER, *sorted(others - set(ORDER))):
