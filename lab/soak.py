@@ -16,6 +16,7 @@ from lab.results import SPLATS, TIME
 KERNELS = ("kasan", "lockdep", "kcsan")
 # More CPUs than the machine may have: where a CPU is taken from the guest in the middle of something, others go on.
 MACHINE = ("-smp", "4,sockets=4")
+CLOCK = "tsc=reliable"  # ticks get lost where a CPU waits for its turn, and seconds would last longer than outside
 WORKERS = 3
 SHORT = 20             # seconds, in `make test`
 SLOW = 1800.0          # seconds a guest may take on a kernel that watches itself
@@ -56,7 +57,7 @@ def race(job: Job, folder: str, src: Path, identity: str, seconds: int, seed: in
     key = station.key(identity, station.folder_key(ROOT / "kit"), (place / "config").read_bytes())
     key = kbuild.kit(place, src, ROOT / "soak", key, job.cache, "soak", ("mn-soak",))
     vm.initrd(place, src, key, CONTENTS, "soak-initrd")
-    words = f"{vm.NO_KUNIT} lab.run=/soak/mn-soak,/kit/mn_kit.ko,{WORKERS},{seconds},{seed}"
+    words = f"{vm.NO_KUNIT} {CLOCK} lab.run=/soak/mn-soak,/kit/mn_kit.ko,{WORKERS},{seconds},{seed}"
     ended = vm.boot(place, src, "mn-soak", words, initrd="soak-initrd.cpio", machine=MACHINE, seconds=seconds * 4 + SLOW)
     text, console = ((place / f"mn-soak-{name}.log").read_text(encoding="utf-8", errors="replace") for name in ("results", "console"))
     found = parse(text, console, ended)
