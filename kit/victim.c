@@ -155,6 +155,8 @@ static void victim_main(struct victim *v, const struct victim_opts *opts,
 			ret = errno;
 	if (!ret && ioctl(v->kit, MN_KIT_BIND, &bind))
 		ret = errno;
+	if (!ret && opts->setup)
+		ret = opts->setup(v);
 	c = ret;
 	if (write(ack, &c, 1) != 1)
 		_exit(1);

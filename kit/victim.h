@@ -36,6 +36,7 @@ struct victim_opts {
 	uint32_t bind;		/* MN_KIT_PEEK, MN_KIT_SYNC_CLOSE */
 	unsigned int vmas;	/* the buffer is cut into so many; 0 is 1 */
 	bool oom;		/* runs in a memory cgroup of its own */
+	int (*setup)(struct victim *v);	/* run by the victim once bound; an errno */
 };
 
 /* What the victim does on command, in its own context */
