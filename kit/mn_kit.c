@@ -23,11 +23,17 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
+#include <linux/vmalloc.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "compat.h"
 #include "mn_kit.h"
+
+/* Where the slots of sessions to come are: they stand in the list by address */
+static bool far;
+module_param(far, bool, 0600);
+MODULE_PARM_DESC(far, "place a session behind whatever kmalloc() gives to others");
 
 /* How long a held callback spins for its condition before it gives up */
 #define MN_KIT_HOLD_LIMIT	(5 * HZ)
@@ -794,8 +800,9 @@ static int mn_kit_open(struct inode *inode, struct file *file)
 	session = kzalloc(sizeof(*session), GFP_KERNEL);
 	if (!session)
 		return -ENOMEM;
-	session->slots = kvcalloc(MN_KIT_SLOTS, sizeof(*session->slots),
-				  GFP_KERNEL);
+	session->slots = READ_ONCE(far) ?
+			 vzalloc(array_size(MN_KIT_SLOTS, sizeof(*session->slots))) :
+			 kvcalloc(MN_KIT_SLOTS, sizeof(*session->slots), GFP_KERNEL);
 	if (!session->slots) {
 		kfree(session);
 		return -ENOMEM;
