@@ -313,8 +313,10 @@ static void case_kvm_outlives(const struct user_case *self, struct victim *v)
 	struct mn_kvm_state s;
 	long pages;
 
-	if (result != PASSED)
+	if (result != PASSED) {
+		close(vm);
 		return;
+	}
 	exits(v);
 	s = kvm_state(vm);
 	expect_balanced(&s, "after the victim's exit");
@@ -340,8 +342,25 @@ static struct mn_kit_state state(struct victim *v)
 	return s;
 }
 
-/* Refuse again and again; each time nothing is left open. */
-static void rxe_refused(struct victim *v)
+/* A victim that is dying, with notifiers of the kit beside rxe's */
+static void add_and_kill(struct victim *v)
+{
+	add(v, FIRST, 0);
+	add(v, REFUSER, -EAGAIN);
+	add(v, LAST, 0);
+	kill_it(v);
+}
+
+static void reap_often(struct victim *v)
+{
+	unsigned int i;
+
+	for (i = 0; result == PASSED && i < REFUSALS; i++)
+		reap(v, -EAGAIN);
+}
+
+/* Each time rxe was asked, and nothing is left open. */
+static void reap_often_and_look(struct victim *v)
 {
 	struct mn_kit_state s, last = state(v);
 	unsigned int i;
@@ -360,25 +379,18 @@ static void rxe_refused(struct victim *v)
 	}
 }
 
-static void rxe_and_kit(struct victim *v)
-{
-	add(v, FIRST, 0);
-	add(v, REFUSER, -EAGAIN);
-	add(v, LAST, 0);
-	kill_it(v);
-	rxe_refused(v);
-}
-
 static void case_rxe_nothing_open(const struct user_case *self, struct victim *v)
 {
-	rxe_and_kit(v);
+	add_and_kill(v);
+	reap_often_and_look(v);
 }
 
 static void case_rxe_pairs(const struct user_case *self, struct victim *v)
 {
 	unsigned int slot;
 
-	rxe_and_kit(v);
+	add_and_kill(v);
+	reap_often(v);
 	for (slot = FIRST; slot <= LAST; slot++)
 		expect_pairs(v, slot);
 	expect(counters(v, FIRST).accepted, "nobody was started before the refuser");
@@ -389,10 +401,11 @@ static void case_rxe_pairs(const struct user_case *self, struct victim *v)
 /* Now that nobody else refuses, all that rxe does not cover is started and ended. */
 static void case_rxe_alone(const struct user_case *self, struct victim *v)
 {
-	rxe_and_kit(v);
+	add_and_kill(v);
+	reap_often(v);
 	if (result == PASSED)
 		take_away(v, REFUSER);
-	rxe_refused(v);
+	reap_often_and_look(v);
 	expect_pairs(v, FIRST);
 	expect_pairs(v, LAST);
 	expect(counters(v, LAST).accepted, "nobody was started");
@@ -400,7 +413,8 @@ static void case_rxe_alone(const struct user_case *self, struct victim *v)
 
 static void case_rxe_exit(const struct user_case *self, struct victim *v)
 {
-	rxe_and_kit(v);
+	add_and_kill(v);
+	reap_often(v);
 	if (result == PASSED)
 		exits(v);
 }
@@ -411,9 +425,13 @@ static void case_rxe_outlives(const struct user_case *self, struct victim *v)
 
 	if (!expect(file >= 0, "the region's file: %s", strerror(-file)))
 		return;
-	rxe_and_kit(v);
-	if (result != PASSED)
+	add_and_kill(v);
+	reap_often(v);
+	if (result != PASSED) {
+		/* Not the last close: the victim has it, too */
+		close(file);
 		return;
+	}
 	exits(v);
 	last_close(file);
 }
