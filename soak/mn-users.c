@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -293,6 +294,27 @@ static void case_kvm_reaped(const struct user_case *self, struct victim *v)
 	close(vm);
 }
 
+/* The module itself: it looks into nothing else. */
+static void case_machines_only(const struct user_case *self, struct victim *v)
+{
+	const struct { int file, error; } others[] = {
+		{ -1, EBADF }, { ctl, EINVAL }, { v->pidfd, EINVAL }, { v->cmd, EINVAL },
+		{ eventfd(0, EFD_CLOEXEC), EINVAL },
+	};
+	struct mn_kvm_state s;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		s = (struct mn_kvm_state){ .vm = others[i].file };
+		ret = ioctl(kvm, MN_KVM_STATE, &s) ? errno : 0;
+		expect(ret == others[i].error, "file %u: %s", i, strerror(ret));
+	}
+	close(others[i - 1].file);
+	ret = ioctl(kvm, _IO('K', 0x7f), 0) ? errno : 0;
+	expect(ret == ENOTTY, "another command: %s", strerror(ret));
+}
+
 /* The victim has the last reference to the machine, as a virtual machine monitor. */
 static void case_kvm_exit(const struct user_case *self, struct victim *v)
 {
@@ -437,6 +459,7 @@ static void case_rxe_outlives(const struct user_case *self, struct victim *v)
 }
 
 static const struct user_case cases[] = {
+	{ "only_a_machine_has_a_state", case_machines_only },
 	{ "kvm_behind_a_refuser_is_not_started", case_kvm_refused,
 	  { .setup = kvm_setup }, BEHIND },
 	{ "kvm_before_a_refuser_is_ended_after_each_start", case_kvm_refused,
@@ -476,6 +499,8 @@ static const char *lacks(const struct user_case *c)
 
 	if (c->opts.setup == rxe_setup)
 		return no_rxe;
+	if (c->opts.setup != kvm_setup)
+		return NULL;
 	fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (fd < 0 && (errno == ENOENT || errno == ENODEV))
 		return "no /dev/kvm: no KVM, or no virtualization to be had";
@@ -581,7 +606,7 @@ int main(int argc, char **argv)
 	}
 
 	ret = rxe_link();
-	if (ret == -EPROTONOSUPPORT || ret == -EAFNOSUPPORT)
+	if (ret == -EPROTONOSUPPORT || ret == -EAFNOSUPPORT || ret == -ENOSYS)
 		no_rxe = "no RDMA in this kernel";
 	else if (ret == -EINVAL || ret == -ECONNREFUSED)
 		no_rxe = "no rxe in this kernel";
