@@ -79,7 +79,7 @@ def campaigns(found: dict[str, Data]) -> list[str]:
         lines += [f"Missed: {line}." for line in data["missed"]]
         kernels = list(data["kernels"].values())
         lines += [f"| | {' | '.join(data['kernels'])} |", f"|{'---|' * (len(kernels) + 1)}"]
-        for test in kernels[0]["tests"]:
+        for test in dict.fromkeys(test for part in kernels for test in part["tests"]):
             lines.append(f"| {test} | {' | '.join(part['tests'].get(test, '-') for part in kernels)} |")
         for figure in kernels[0]["figures"]:
             cells = [f"{part['figures'].get(figure, 0):,}" for part in kernels]

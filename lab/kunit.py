@@ -13,7 +13,7 @@ from typing import Any
 from lab import vm
 from lab.errors import LabError, Status
 from lab.proc import environment
-from lab.results import SPLATS, TIME, Verdict
+from lab.results import TIME, Verdict, is_splat
 
 SUITE = "mmu_notifier"
 # By suite the option in mm/Kconfig; no other suite is built in.
@@ -140,7 +140,7 @@ def splats(console: str, wanted: Collection[str] = (SUITE,)) -> list[Splat]:
             begun = []
         if block or line == CUT:
             block = [CUT] if line == CUT else [*block, line]
-        if SPLATS.search(line):
+        if is_splat(line):
             (begun if inside else found).append(Splat(line, tuple(block), ""))
             block = []
     return found + begun

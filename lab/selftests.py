@@ -105,7 +105,8 @@ def parse(name: str, text: str, verdict: Verdict) -> str:
         if plan:
             planned = int(plan[1])
         elif result:
-            case = running or f"{name} {result[2]}"
+            word = re.match(r" (\w+)(?: #.*)?$", result[3])
+            case = running or (word[1] if word else f"{name} {result[2]}")
             if int(result[2]) != len(verdict.outcomes) + 1 or case in verdict.outcomes:
                 return f"result {result[2]} ({case}) follows result {len(verdict.outcomes)}"
             skipped = result[1] == "ok" and re.search(r"#\s*SKIP\b\s*(.*)", result[3])

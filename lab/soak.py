@@ -8,12 +8,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lab import host, kbuild, kunit, report, results, selftests, series, station, vm
+from lab.data import rows
 from lab.errors import MEANING, LabError, Status
 from lab.job import ROOT, Job, problems
 from lab.proc import Shell
-from lab.results import SPLATS, TIME
+from lab.results import TIME, is_splat
 
-KERNELS = ("kasan", "lockdep", "kcsan")
+# By kernel the fragments configs/soak-*.config.
+KERNELS = {"kasan": ("kasan",), "lockdep": ("lockdep", "users"), "kcsan": ("kcsan",)}
+USERS = "mn-users"  # on kernels that have the drivers
+# Of KVM's timers: without a frequency of the TSC, which a busy machine keeps the guest from measuring, no vCPU runs.
+USERS_CLOCK = "tsc_early_khz=1000000"
+# A case of mn-users may be skipped for these reasons: the allocator gives what it has, and older kernels' rxe is what it is.
+SKIPS = re.compile(r"all memory is at (?:lower|higher) addresses")
+OLD_SKIPS = re.compile(rf"{SKIPS.pattern}|rxe does not page in on demand")
 # More CPUs than the machine may have: where a CPU is taken from the guest in the middle of something, others go on.
 MACHINE = ("-smp", "4,sockets=4")
 CLOCK = "tsc=reliable"  # ticks get lost where a CPU waits for its turn, and seconds would last longer than outside
@@ -26,6 +34,8 @@ dir /kit 755 0 0
 file /kit/mn_kit.ko kit/mn_kit.ko 644 0 0
 dir /soak 755 0 0
 file /soak/mn-soak soak/mn-soak 755 0 0
+file /soak/mn-users soak/mn-users 755 0 0
+file /soak/mn_kvm.ko soak/mn_kvm.ko 644 0 0
 """
 FIGURE = re.compile(r"soak (\w+) (\d+)$")
 FIGURES = ("rounds", "oom_kills", "refused_reaps", "refused_ranges", "pairs", "actions", "added", "removed", "reads", "failures")
@@ -38,7 +48,7 @@ def parse(text: str, console: str, ended: bool = True) -> tuple[Figures, list[st
     lines = text.replace("\r", "").split("\n")
     figures = {match[1]: int(match[2]) for line in lines if (match := FIGURE.match(line))}
     wrong = [] if ended else ["the guest hung and was stopped"]
-    wrong += [f"splat: {line}" for raw in console.splitlines() if SPLATS.search(line := TIME.sub("", raw))]
+    wrong += [f"splat: {line}" for raw in console.splitlines() if is_splat(line := TIME.sub("", raw))]
     wrong += [line for line in lines if line.startswith("worker ")]
     if not console.strip():
         wrong.append("the kernel wrote nothing on its console")
@@ -51,12 +61,44 @@ def parse(text: str, console: str, ended: bool = True) -> tuple[Figures, list[st
     return figures, wrong
 
 
-def race(job: Job, folder: str, src: Path, identity: str, seconds: int, seed: int) -> tuple[Figures, list[str]]:
-    """Run mn-soak on a kernel in place/folder that has its kit; give what parse() gives."""
+def read_allowed(path: Path) -> list[tuple[str, re.Pattern[str]]]:
+    """Read configs/soak-allowed: by kernel what does not count; a line without a reason is a USAGE error."""
+    found = []
+    for where, words in rows(path):
+        if len(words) < 3 or words[0] not in KERNELS:
+            raise LabError(Status.USAGE, f"{where}: a line that does not count is `kernel regex reason...`, the kernel one of {' '.join(KERNELS)}")
+        try:
+            found.append((words[0], re.compile(words[1])))
+        except re.error as error:
+            raise LabError(Status.USAGE, f"{where}: {words[1]}: {error}") from None
+    return found
+
+
+def programs(job: Job, folder: str, src: Path, identity: str) -> None:
+    """Build what soak/ has for a kernel in place/folder that has its kit, and an initrd of it."""
     place = job.place / folder
     key = station.key(identity, station.folder_key(ROOT / "kit"), (place / "config").read_bytes())
-    key = kbuild.kit(place, src, ROOT / "soak", key, job.cache, "soak", ("mn-soak",))
+    key = kbuild.kit(place, src, ROOT / "soak", key, job.cache, "soak", ("mn_kvm.ko", USERS, "mn-soak"))
     vm.initrd(place, src, key, CONTENTS, "soak-initrd")
+
+
+def users(job: Job, folder: str, src: Path) -> results.Verdict:
+    """Run mn-users: each case passes, or is skipped for a reason that counts."""
+    place = job.place / folder
+    words = f"{vm.NO_KUNIT} {USERS_CLOCK} lab.run=/soak/{USERS},/kit/mn_kit.ko,/soak/mn_kvm.ko"
+    ended = vm.boot(place, src, USERS, words, initrd="soak-initrd.cpio", seconds=SLOW)
+    text, console = ((place / f"{USERS}-{name}.log").read_text(encoding="utf-8", errors="replace") for name in ("results", "console"))
+    verdict = selftests.judge(USERS, text, console, ended=ended)
+    allowed = OLD_SKIPS if job.names[0].startswith("6.") else SKIPS
+    selftests.all_pass(verdict, [name for name, reason in verdict.reasons.items() if allowed.match(reason)])
+    if verdict.status:
+        vm.forget(place, USERS)
+    return verdict
+
+
+def race(job: Job, folder: str, src: Path, seconds: int, seed: int) -> tuple[Figures, list[str]]:
+    """Run mn-soak on a kernel in place/folder that has its programs; give what parse() gives."""
+    place = job.place / folder
     words = f"{vm.NO_KUNIT} {CLOCK} lab.run=/soak/mn-soak,/kit/mn_kit.ko,{WORKERS},{seconds},{seed}"
     ended = vm.boot(place, src, "mn-soak", words, initrd="soak-initrd.cpio", machine=MACHINE, seconds=seconds * 4 + SLOW)
     text, console = ((place / f"mn-soak-{name}.log").read_text(encoding="utf-8", errors="replace") for name in ("results", "console"))
@@ -71,7 +113,9 @@ def short(job: Job) -> None:
     host.need({**host.BUILD, **host.GUEST}, job.build / "host.log")
     with station.lock(job.place):
         identity = job.patched()
-        figures, wrong = race(job, "patched", job.place / "patched/src", station.key(identity, job.series_key), SHORT, 1)
+        src = job.place / "patched/src"
+        programs(job, "patched", src, station.key(identity, job.series_key))
+        figures, wrong = race(job, "patched", src, SHORT, 1)
     judge(job, "soak", figures, wrong)
 
 
@@ -99,25 +143,28 @@ class Kernel:
             series.copy_tree(shell, job.place / "patched/src", self.src, objects=False)
 
         station.station(self.place, "series", key, self.src / "Makefile", work)
-        fragments = [*kbuild.fragments(ROOT / "configs", job.names[0], self.src), ROOT / f"configs/soak-{name}.config"]
+        fragments = [*kbuild.fragments(ROOT / "configs", job.names[0], self.src), *(ROOT / f"configs/soak-{part}.config" for part in KERNELS[name])]
         key = kbuild.configure(self.place, self.src, fragments, key, job.cache)
         kbuild.kernel(self.place, self.src, key, job.cache, self.place / "objects")
-        self.identity = kbuild.kit(self.place, self.src, ROOT / "kit", key, job.cache)
-        vm.initrd(self.place, self.src, self.identity)
+        key = kbuild.kit(self.place, self.src, ROOT / "kit", key, job.cache)
+        vm.initrd(self.place, self.src, key)
+        programs(job, self.folder, self.src, key)
 
-    def tests(self, programs: list[selftests.Built]) -> dict[str, results.Verdict]:
-        """Run the kit, KUnit and the selftests; what passes on the patched kernel has to pass here, and nothing splats."""
+    def tests(self, built: list[selftests.Built]) -> dict[str, results.Verdict]:
+        """Run the kit, KUnit, the selftests and real users; what passes on the patched kernel has to pass here, and nothing splats."""
         job = self.job
         found = {"kit": job.guest(self.folder, self.src, results.PATCHED, seconds=SLOW)}
         if kunit.suites(self.src):
             found["KUnit"] = kunit.run(self.place, self.src, kunit.read_reports(ROOT / "intree/reports", *job.names), SLOW)
-        for built in programs:
-            name = built.test.name
-            found[name] = job.selftest(self.folder, self.src, built, SLOW)
-            if built.test.tree == "series":
-                selftests.all_pass(found[name], built.test.skip)
+        for one in built:
+            name = one.test.name
+            found[name] = job.selftest(self.folder, self.src, one, SLOW)
+            if one.test.tree == "series":
+                selftests.all_pass(found[name], one.test.skip)
             else:
-                selftests.same(job.selftest("patched", job.place / "patched/src", built), found[name])
+                selftests.same(job.selftest("patched", job.place / "patched/src", one), found[name])
+        if "users" in KERNELS[self.name]:
+            found[USERS] = users(job, self.folder, self.src)
         return found
 
 
@@ -126,20 +173,22 @@ def run(job: Job, seconds: int, only: str = "") -> None:
     if only and only not in KERNELS:
         raise LabError(Status.USAGE, f"no kernel {only!r} to soak", f"KERNEL is one of: {' '.join(KERNELS)}")
     host.need({**host.BUILD, **host.GUEST}, job.build / "host.log")
+    allowed = read_allowed(ROOT / "configs/soak-allowed")
     kept: dict[str, Mapping[str, object]] = {}
     with station.lock(job.place):
         identity = job.patched()
-        programs = job.programs(identity)
+        built = job.programs(identity)
         for seed, name in enumerate(KERNELS, 1):
             if only not in ("", name):
                 continue
             kernel = Kernel(job, name, identity)
-            tests = kernel.tests(programs)
+            results.ALLOWED[:] = [pattern for which, pattern in allowed if which == name]
+            tests = kernel.tests(built)
             for test, verdict in tests.items():
                 print(f"  {name}: {test}: {report.summary(verdict)}{f': {MEANING[verdict.status]}' if verdict.status else ''}")
                 job.tally.verdict(verdict)
                 problems(f"{test} on {name} ({kernel.place})", verdict)
-            figures, wrong = race(job, kernel.folder, kernel.src, kernel.identity, seconds, seed)
+            figures, wrong = race(job, kernel.folder, kernel.src, seconds, seed)
             judge(job, f"soak on {name}", figures, wrong)
             kept[name] = {"tests": {test: report.summary(verdict) for test, verdict in tests.items()}, "figures": figures, "seed": seed,
                           "wrong": [problem for verdict in tests.values() for problem in verdict.problems] + wrong}

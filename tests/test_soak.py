@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The judge of a soak: whole, quiet and above zero, or it failed."""
 
+import re
+import tempfile
 import unittest
+from pathlib import Path
 
-from lab import figures, soak
+from lab import figures, results, soak
+from lab.errors import LabError, Status
 
 CONSOLE = "[    1.0] mn_kit: loading out-of-tree module taints kernel.\n"
 GOOD = "".join(f"soak {name} {0 if name == 'failures' else 7}\n" for name in soak.FIGURES) + "lab: mn-soak exited 0\n"
@@ -40,6 +44,26 @@ class Parse(unittest.TestCase):
     def test_splat_and_hang(self) -> None:
         self.assertEqual(self.wrong(console=CONSOLE + "[   2.0] BUG: KCSAN: data-race in a / b\n"), ["splat: BUG: KCSAN: data-race in a / b"])
         self.assertEqual(self.wrong(ended=False), ["the guest hung and was stopped"])
+
+
+class Allowed(unittest.TestCase):
+    def read(self, text: str) -> list[tuple[str, "re.Pattern[str]"]]:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "soak-allowed")
+            path.write_text(text, encoding="utf-8")
+            return soak.read_allowed(path)
+
+    def test_a_reason_and_a_kernel_are_needed(self) -> None:
+        for text in ("kcsan a.b\n", "ubsan a.b why\n", "kcsan a(b why\n"):
+            with self.assertRaises(LabError) as caught:
+                self.read(text)
+            self.assertEqual(caught.exception.status, Status.USAGE)
+
+    def test_only_what_matches_does_not_count(self) -> None:
+        self.addCleanup(results.ALLOWED.clear)
+        results.ALLOWED[:] = [pattern for _, pattern in self.read("# head\nkcsan data-race.in.a./.b$ on purpose\n")]
+        self.assertFalse(results.is_splat("BUG: KCSAN: data-race in a / b"))
+        self.assertTrue(results.is_splat("BUG: KCSAN: data-race in a / c"))
 
 
 class Pages(unittest.TestCase):
