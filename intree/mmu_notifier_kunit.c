@@ -670,6 +670,7 @@ static const enum mn_order orders[] = { ASCENDING, DESCENDING, SHUFFLED };
 
 KUNIT_ARRAY_PARAM(order, orders, order_desc);
 
+/* What a refusal relies on to find its way back; no promise to drivers */
 static void the_list_is_walked_in_ascending_address_order(struct kunit *test)
 {
 	const enum mn_order *order = test->param_value;
@@ -695,7 +696,7 @@ static void a_refusal_ends_once_who_was_started_before(struct kunit *test)
 	const struct refusal *r = arrange_refusal(test);
 	unsigned int i;
 
-	reap(test->priv);
+	KUNIT_EXPECT_EQ(test, reap(test->priv), -EAGAIN);
 	for (i = 0; i < r->refuser; i++)
 		expect_calls(test, i, 1, 1);
 }
@@ -705,7 +706,7 @@ static void a_refusal_starts_and_ends_nobody_behind(struct kunit *test)
 	const struct refusal *r = arrange_refusal(test);
 	unsigned int i;
 
-	reap(test->priv);
+	KUNIT_EXPECT_EQ(test, reap(test->priv), -EAGAIN);
 	for (i = r->refuser + 1; i < r->n; i++)
 		expect_calls(test, i, 0, 0);
 }
@@ -823,18 +824,40 @@ static const int blockable_codes[] = { -EAGAIN, -EINTR, 1 };
 
 KUNIT_ARRAY_PARAM(blockable_code, blockable_codes, code_desc);
 
+static void skip_unless_mistakes_are_reported(struct kunit *test)
+{
+	skip_unless_there_is_a_log(test);
+	if (!IS_ENABLED(CONFIG_BUG))
+		kunit_skip(test, "needs CONFIG_BUG");
+}
+
+/* A report of WARN_ONCE() comes once per boot and kind, or each time? */
+static bool reports_come_again(void)
+{
+#ifdef BASE_WARNING_SUPPRESS
+#ifdef HAVE_ARCH_BUG_FORMAT_ARGS
+	/* It is suppressed before it is looked at whether it has come before */
+	return true;
+#else
+	return false;
+#endif
+#else
+	return false;
+#endif
+}
+
 /*
- * A report of WARN_ONCE() comes once per boot and kind, or, suppressed, each
- * time: that is up to the architecture.  @before is kept over the parameters.
+ * @before is kept over the parameters, and over the runs there can be in one
+ * boot: who does not get a report that cannot come again has tested nothing.
  */
 static void expect_report(struct kunit *test, bool *before)
 {
 	struct mn_test *t = test->priv;
 
-	KUNIT_EXPECT_LE(test, t->reports, 1);
-	if (t->reports)
-		*before = true;
-	KUNIT_EXPECT_TRUE_MSG(test, *before, "nothing was reported");
+	if (!t->reports && *before && !reports_come_again())
+		kunit_skip(test, "was reported before, once per boot");
+	KUNIT_EXPECT_EQ(test, t->reports, 1);
+	*before = true;
 }
 
 static void a_wrong_code_is_reported(struct kunit *test)
@@ -843,7 +866,7 @@ static void a_wrong_code_is_reported(struct kunit *test)
 	struct mn_test *t = test->priv;
 	static bool before;
 
-	skip_unless_there_is_a_log(test);
+	skip_unless_mistakes_are_reported(test);
 	t->hlist[4].ret = *code;
 	mn_register(test, 9, SHUFFLED);
 	mn_watch(test, reap);
@@ -879,7 +902,7 @@ static void an_error_on_a_blockable_range_is_reported(struct kunit *test)
 	struct mn_test *t = test->priv;
 	static bool before;
 
-	skip_unless_there_is_a_log(test);
+	skip_unless_mistakes_are_reported(test);
 	t->hlist[4].ret_blockable = *code;
 	mn_register(test, 9, SHUFFLED);
 	mn_watch(test, zap);
@@ -914,7 +937,7 @@ static void an_interval_error_on_a_blockable_range_is_reported(struct kunit *tes
 	struct mn_test *t = test->priv;
 	static bool before;
 
-	skip_unless_there_is_a_log(test);
+	skip_unless_mistakes_are_reported(test);
 	t->interval[4].refuses_blockable = true;
 	mn_insert(test, 0, 9, &mn_interval_ops);
 	mn_watch(test, zap);
@@ -1230,16 +1253,11 @@ static void arrange_nested(struct kunit *test)
 	mn_insert(test, 2, 1, &mn_interval_ops);
 }
 
-static void an_insert_is_deferred_past_a_nested_refusal(struct kunit *test)
+/* Inside a range whose sequence is odd, so it has to wait for the end */
+static void insert_late(struct kunit *test, struct mn_interval *late)
 {
 	struct mn_test *t = test->priv;
-	struct mn_interval *late = &t->interval[1];
-	struct mmu_notifier_range outer;
 	int ret;
-
-	arrange_nested(test);
-	mn_range_init(t, &outer);
-	mmu_notifier_invalidate_range_start(&outer);
 
 	ret = mmu_interval_notifier_insert(&late->mni, t->mm,
 					   MN_START + PAGE_SIZE, PAGE_SIZE,
@@ -1247,6 +1265,18 @@ static void an_insert_is_deferred_past_a_nested_refusal(struct kunit *test)
 	late->inserted = !ret;
 	KUNIT_EXPECT_EQ(test, ret, 0);
 	KUNIT_EXPECT_TRUE(test, mn_is_deferred(late));
+}
+
+static void an_insert_is_deferred_past_a_nested_refusal(struct kunit *test)
+{
+	struct mn_test *t = test->priv;
+	struct mn_interval *late = &t->interval[1];
+	struct mmu_notifier_range outer;
+
+	arrange_nested(test);
+	mn_range_init(t, &outer);
+	mmu_notifier_invalidate_range_start(&outer);
+	insert_late(test, late);
 
 	KUNIT_EXPECT_EQ(test, reap(t), -EAGAIN);
 	KUNIT_EXPECT_TRUE(test, mn_is_deferred(late));
@@ -1353,10 +1383,12 @@ static void the_outer_range_outlives_a_nested_refusal(struct kunit *test)
 	mn_range_init(t, &outer);
 	mmu_notifier_invalidate_range_start(&outer);
 	KUNIT_EXPECT_EQ(test, reap(t), -EAGAIN);
+	/* The sequence did not get even in between: both are one step */
+	insert_late(test, &t->interval[1]);
 	mmu_notifier_invalidate_range_end(&outer);
 
+	KUNIT_EXPECT_FALSE(test, mn_is_deferred(&t->interval[1]));
 	KUNIT_ASSERT_TRUE(test, mn_is_idle(t));
-	/* Both are one step: the sequence did not get even in between */
 	KUNIT_EXPECT_EQ(test, t->seq, seq + 2);
 }
 
