@@ -831,7 +831,7 @@ static void skip_unless_mistakes_are_reported(struct kunit *test)
 		kunit_skip(test, "needs CONFIG_BUG");
 }
 
-/* A report of WARN_ONCE() comes once per boot and kind, or each time? */
+/* Does WARN_ONCE() report each time here, or once per boot? */
 static bool reports_come_again(void)
 {
 #ifdef BASE_WARNING_SUPPRESS
