@@ -16,6 +16,8 @@ from lab.results import TIME, is_splat
 
 # By kernel the fragments configs/soak-*.config.
 KERNELS = {"kasan": ("kasan",), "lockdep": ("lockdep", "users"), "kcsan": ("kcsan",)}
+# What it says when it watches; where it does not, that it is quiet means nothing.
+WATCHES = {"kasan": "KernelAddressSanitizer initialized", "lockdep": "Lock dependency validator", "kcsan": "kcsan: selftest: 3/3 tests passed"}
 USERS = "mn-users"  # on kernels that have the drivers
 # Of KVM's timers: without a frequency of the TSC, which a busy machine keeps the guest from measuring, no vCPU runs.
 USERS_CLOCK = "tsc_early_khz=1000000"
@@ -43,7 +45,7 @@ FIGURES = ("rounds", "oom_kills", "refused_reaps", "refused_ranges", "pairs", "a
 Figures = dict[str, int]
 
 
-def parse(text: str, console: str, ended: bool = True) -> tuple[Figures, list[str]]:
+def parse(text: str, console: str, ended: bool = True, watches: str = "") -> tuple[Figures, list[str]]:
     """Give the figures of one guest, and in words all that is wrong; what is missing, cut or zero is wrong, too."""
     lines = text.replace("\r", "").split("\n")
     figures = {match[1]: int(match[2]) for line in lines if (match := FIGURE.match(line))}
@@ -52,6 +54,8 @@ def parse(text: str, console: str, ended: bool = True) -> tuple[Figures, list[st
     wrong += [line for line in lines if line.startswith("worker ")]
     if not console.strip():
         wrong.append("the kernel wrote nothing on its console")
+    elif watches not in console:
+        wrong.append(f"the kernel did not say that it watches itself: {watches}")
     if lines[-2:] != ["lab: mn-soak exited 0", ""]:
         wrong.append(f"its results are not whole, or it failed: they end in {' / '.join(lines[-2:])!r}")
     elif tuple(figures) != FIGURES:
@@ -96,13 +100,13 @@ def users(job: Job, folder: str, src: Path) -> results.Verdict:
     return verdict
 
 
-def race(job: Job, folder: str, src: Path, seconds: int, seed: int) -> tuple[Figures, list[str]]:
+def race(job: Job, folder: str, src: Path, seconds: int, seed: int, watches: str = "") -> tuple[Figures, list[str]]:
     """Run mn-soak on a kernel in place/folder that has its programs; give what parse() gives."""
     place = job.place / folder
     words = f"{vm.NO_KUNIT} {CLOCK} lab.run=/soak/mn-soak,/kit/mn_kit.ko,{WORKERS},{seconds},{seed}"
     ended = vm.boot(place, src, "mn-soak", words, initrd="soak-initrd.cpio", machine=MACHINE, seconds=seconds * 4 + SLOW)
     text, console = ((place / f"mn-soak-{name}.log").read_text(encoding="utf-8", errors="replace") for name in ("results", "console"))
-    found = parse(text, console, ended)
+    found = parse(text, console, ended, watches)
     if found[1]:
         vm.forget(place, "mn-soak")
     return found
@@ -188,7 +192,7 @@ def run(job: Job, seconds: int, only: str = "") -> None:
                 print(f"  {name}: {test}: {report.summary(verdict)}{f': {MEANING[verdict.status]}' if verdict.status else ''}")
                 job.tally.verdict(verdict)
                 problems(f"{test} on {name} ({kernel.place})", verdict)
-            figures, wrong = race(job, kernel.folder, kernel.src, seconds, seed)
+            figures, wrong = race(job, kernel.folder, kernel.src, seconds, seed, WATCHES[name])
             judge(job, f"soak on {name}", figures, wrong)
             kept[name] = {"tests": {test: report.summary(verdict) for test, verdict in tests.items()}, "figures": figures, "seed": seed,
                           "wrong": [problem for verdict in tests.values() for problem in verdict.problems] + wrong}

@@ -29,6 +29,10 @@ class Parse(unittest.TestCase):
             self.assertIn("not whole", self.wrong(text)[0])
         self.assertEqual(self.wrong(console="\n"), ["the kernel wrote nothing on its console"])
 
+    def test_a_kernel_that_does_not_watch(self) -> None:
+        self.assertEqual(soak.parse(GOOD, CONSOLE + "[ 0.1] kcsan: selftest: 3/3 tests passed\n", watches=soak.WATCHES["kcsan"])[1], [])
+        self.assertIn("did not say", soak.parse(GOOD, CONSOLE, watches=soak.WATCHES["kcsan"])[1][0])
+
     def test_a_figure_is_missing(self) -> None:
         self.assertEqual(self.wrong(GOOD.replace("soak reads 7\n", "")), ["no figure of reads"])
 
