@@ -252,16 +252,25 @@ static pid_t victim(unsigned int maps, unsigned int hlist, unsigned int refuser)
 	return pid;
 }
 
-/* Lines of the log that came since the last call */
-static unsigned int log_lines(int kmsg)
+/*
+ * The number of the log's newest record.  The kernel numbers them, so that lines
+ * are counted that the buffer does not hold any more.
+ */
+static unsigned long long newest_line(int kmsg)
 {
 	static char record[8192];
-	unsigned int lines = 0;
+	unsigned long long number = 0;
 	ssize_t n;
 
-	while ((n = read(kmsg, record, sizeof(record))) > 0 || errno == EPIPE)
-		lines += n > 0;
-	return lines;
+	lseek(kmsg, 0, SEEK_SET);
+	while ((n = read(kmsg, record, sizeof(record) - 1)) > 0 || errno == EPIPE) {
+		if (n <= 0)
+			continue;
+		record[n] = 0;
+		if (sscanf(record, "%*u,%llu,", &number) != 1)
+			die("/dev/kmsg: %s", record);
+	}
+	return number;
 }
 
 /* A reaping in which each mapping is refused; the victim stays for the next. */
@@ -270,12 +279,13 @@ static void reap(unsigned int maps, unsigned int hlist, unsigned int refuser)
 	pid_t pid = victim(maps, hlist, refuser);
 	int pidfd = syscall(__NR_pidfd_open, pid, 0);
 	int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+	unsigned long long before;
 	uint64_t took[REAPS];
 	unsigned int i;
 
 	if (kmsg < 0)
 		die("/dev/kmsg");
-	lseek(kmsg, 0, SEEK_END);
+	before = newest_line(kmsg);
 	for (i = 0; i < REAPS; i++) {
 		took[i] = now();
 		if (!syscall(__NR_process_mrelease, pidfd, 0) || errno != EAGAIN)
@@ -284,8 +294,8 @@ static void reap(unsigned int maps, unsigned int hlist, unsigned int refuser)
 	}
 	row(median(took, REAPS), "reap vmas=%u hlist=%u refuser=%u", maps, hlist,
 	    refuser);
-	row(log_lines(kmsg), "lines vmas=%u hlist=%u refuser=%u", maps, hlist,
-	    refuser);
+	row((newest_line(kmsg) - before) / REAPS, "lines vmas=%u hlist=%u refuser=%u",
+	    maps, hlist, refuser);
 	rows += 2;
 	close(kmsg);
 	close(pidfd);
