@@ -278,10 +278,13 @@ def without(job: Job, number: int, name: str, built: list[selftests.Built]) -> t
     series.revert(shell, src, number, job.patches[number].name)
     job.compile(folder, src, f"without {name}")
     needing = [program for program in built if name in program.test.cures]
-    verdict = job.guest(folder, src, name, elsewhere=bool(needing))
+    guests: dict[str, Callable[[], results.Verdict]] = {KIT: partial(job.guest, folder, src, name, elsewhere=bool(needing))}
+    guests |= {program.test.name: partial(job.selftest, folder, src, program) for program in needing}
+    judged = parallel(guests, GUESTS)
+    verdict = judged[KIT]
     failed = [case for case in verdict.failed() if case not in verdict.unexpected]
     for program in (program for program in needing if not verdict.status):
-        selftests.fails(job.selftest(folder, src, program), program.test.name, verdict, failed)
+        selftests.fails(judged[program.test.name], program.test.name, verdict, failed)
     return verdict, failed
 
 

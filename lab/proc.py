@@ -169,8 +169,8 @@ def check_space(output: str) -> None:
 def parallel(jobs: Mapping[K, Callable[[], T]], most: int = 0) -> dict[K, T]:
     """Do several things at a time, as many as there are processors, or `most`."""
     with ThreadPoolExecutor(min(os.cpu_count() or 1, most or len(jobs) or 1)) as pool:
-        waiting = {name: pool.submit(job) for name, job in jobs.items()}
         try:
+            waiting = {name: pool.submit(job) for name, job in jobs.items()}
             return {name: job.result() for name, job in waiting.items()}
         except KeyboardInterrupt:
             STOP.set()

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The tests pass at every patch from the one on that adds them, not only at the end of the series."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from lab import host, kunit, results, selftests, series, station, vm
 from lab.data import Selftest, read_selftests, slug
-from lab.job import ROOT, Job, problems, proof
-from lab.proc import Shell
+from lab.job import GUESTS, KUNIT, ROOT, Job, problems, proof
+from lab.proc import Shell, parallel
 
 
 def at_patch(job: Job, identity: str, src: Path, number: int, programs: list[Selftest]) -> dict[str, results.Verdict]:
@@ -14,15 +16,16 @@ def at_patch(job: Job, identity: str, src: Path, number: int, programs: list[Sel
     place = job.place / "steps"
     at = station.key(identity, job.series_key, str(number))
     job.compile("steps", src, at)
-    found: dict[str, results.Verdict] = {}
+    guests: dict[str, Callable[[], results.Verdict]] = {}
     if kunit.suites(src):
-        found["KUnit"] = kunit.run(place, src, kunit.read_reports(ROOT / "intree/reports", *job.names))
-    for built in selftests.build(place / "selftests", programs, {"stock": (job.pristine, identity), "series": (src, at)}):
-        verdict = selftests.run(place, src, place / "selftests/initrd.cpio", built)
-        selftests.all_pass(verdict, built.test.skip)
-        if verdict.status:
+        guests[KUNIT] = partial(kunit.run, place, src, kunit.read_reports(ROOT / "intree/reports", *job.names))
+    tested = selftests.build(place / "selftests", programs, {"stock": (job.pristine, identity), "series": (src, at)})
+    guests |= {built.test.name: partial(selftests.run, place, src, place / "selftests/initrd.cpio", built) for built in tested}
+    found = parallel(guests, GUESTS)
+    for built in tested:
+        selftests.all_pass(found[built.test.name], built.test.skip)
+        if found[built.test.name].status:
             vm.forget(place, built.test.name)
-        found[built.test.name] = verdict
     return found
 
 

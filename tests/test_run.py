@@ -176,7 +176,7 @@ class Interrupted(FakeLab):
     def end(self, number: signal.Signals) -> tuple[int, str]:
         """Start a lab whose guest hangs, send it a signal; give its status and output when the guest is gone."""
         with self.start("run") as process:
-            wait_for(lambda: (self.root / "pid").exists())
+            wait_for(lambda: (self.root / "pid").exists() and (self.root / "pid").read_text())  # there, and written
             guest = int((self.root / "pid").read_text())
             process.send_signal(number)
             output = process.communicate()[0]
