@@ -91,12 +91,23 @@ def kernel(place: Path, src: Path, identity: str, cache: Path, expected: Path) -
         station.need_space(place)
         total = expected.read_text() if expected.exists() else ""
         target = f" of about {total}" if total else ""
-        progress = Progress(f"build {place.name} kernel", lambda: f"{objects(shell.log)}{target} objects,")
-        shell.run(make(src, "bzImage", "modules_prepare"), Status.NOT_BUILT, env=environment(cache), progress=progress)
+        image(shell, src, cache, Progress(f"build {place.name} kernel", lambda: f"{objects(shell.log)}{target} objects,"))
         station.write_atomic(expected, str(max(objects(shell.log), int(total or 0))))
 
     if not station.station(place, "kernel", identity, src / "O/arch/x86/boot/bzImage", work):
         print(f"  build {place.name} kernel: cached")
+
+
+def image(shell: Shell, src: Path, cache: Path, progress: Progress) -> None:
+    """Make bzImage, and what external modules need.
+
+    What takes another file in by .incbin is made without ccache: in depend mode that does not look into such a
+    file, and gave a kernel of the same compressed length for another one.
+    """
+    env = environment(cache)
+    shell.run(make(src, "arch/x86/realmode/", "usr/"), Status.NOT_BUILT, env={**env, "CCACHE_DISABLE": "1"})
+    shell.run(make(src, "vmlinux", "modules_prepare"), Status.NOT_BUILT, env=env, progress=progress)
+    shell.run(make(src, "bzImage"), Status.NOT_BUILT, env={**env, "CCACHE_DISABLE": "1"})
 
 
 def objects(log: Path) -> int:

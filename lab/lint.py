@@ -120,7 +120,7 @@ def checks(root: Path, bases: dict[str, Base], kernel: Path) -> list[Check]:
     def intree_check(base: str) -> Check:
         return f"in-tree tests of {base} match intree/", lambda: list(intree.mismatches(root, base))
 
-    sources = [path for folder in ("kit", "bench", "lab") for path in sorted((root / folder).glob("*.[ch]"))]
+    sources = [path for folder in ("kit", "bench", "soak", "lab") for path in sorted((root / folder).glob("*.[ch]"))]
     patches = [root / "series" / base / name for base in bases for name in read_series(root / "series" / base)]
     return [
         *(folder_check(base) for base in bases),

@@ -102,8 +102,7 @@ def run(job: Job, only: str = "") -> list[str]:
             stale = (src / "O" / mutant.file).with_suffix(".o")
             stale.unlink(missing_ok=True)  # a clock that steps back must not hide a change from make
             try:
-                shell.run(kbuild.make(src, "bzImage"), Status.NOT_BUILT, env=kbuild.environment(job.cache),
-                          progress=Progress(f"mutant {number} of {len(mutants)}, {mutant.name}", lambda: ""))
+                kbuild.image(shell, src, job.cache, Progress(f"mutant {number} of {len(mutants)}, {mutant.name}", lambda: ""))
                 found = test(job, src, place, mutant.reports)
             finally:
                 path.write_text(good, encoding="utf-8")

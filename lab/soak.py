@@ -22,7 +22,7 @@ USERS = "mn-users"  # on kernels that have the drivers
 # Of KVM's timers: without a frequency of the TSC, which a busy machine keeps the guest from measuring, no vCPU runs.
 USERS_CLOCK = "tsc_early_khz=1000000"
 # A case of mn-users may be skipped for these reasons: the allocator gives what it has, and older kernels' rxe is what it is.
-SKIPS = re.compile(r"all memory is at (?:lower|higher) addresses")
+SKIPS = re.compile(r"no session of the kit comes (?:before|behind) KVM's notifier")
 OLD_SKIPS = re.compile(rf"{SKIPS.pattern}|rxe does not page in on demand")
 # More CPUs than the machine may have: where a CPU is taken from the guest in the middle of something, others go on.
 MACHINE = ("-smp", "4,sockets=4")

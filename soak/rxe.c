@@ -25,6 +25,7 @@
 #define PAGE		4096ul
 #define PAGES		16
 #define REPLY_MS	10000
+#define ODP_SUPPORT	1	/* the kernel's IB_ODP_SUPPORT */
 
 static void attribute(struct nlmsghdr *msg, int type, const char *text)
 {
@@ -104,6 +105,30 @@ static int command(int fd, unsigned int number, void *cmd, size_t size, void *re
 	return write(fd, &msg, len) != len;
 }
 
+/* Ask the device whether it pages in on demand, and fail if it cannot be asked. */
+static int query(int fd, bool *on_demand)
+{
+	struct ib_uverbs_ex_query_device_resp response = { 0 };
+	struct {
+		struct ib_uverbs_cmd_hdr header;
+		struct ib_uverbs_ex_cmd_hdr extended;
+		struct ib_uverbs_ex_query_device cmd;
+	} msg = {
+		.header = {
+			.command = IB_USER_VERBS_EX_CMD_QUERY_DEVICE |
+				   IB_USER_VERBS_CMD_FLAG_EXTENDED,
+			.in_words = sizeof(msg.cmd) / 8,
+			.out_words = sizeof(response) / 8,
+		},
+		.extended.response = (unsigned long)&response,
+	};
+
+	if (write(fd, &msg, sizeof(msg)) != sizeof(msg))
+		return -1;
+	*on_demand = response.odp_caps.general_caps & ODP_SUPPORT;
+	return 0;
+}
+
 /* Let the device fault the pages in, and wait until it has. */
 static int prefetch(int fd, unsigned int pd, const struct ib_uverbs_sge *sge)
 {
@@ -172,6 +197,7 @@ int rxe_setup(struct victim *v)
 	};
 	struct ib_uverbs_reg_mr_resp mr_resp;
 	struct ib_uverbs_sge sge = { .length = PAGES * PAGE };
+	bool on_demand;
 	char *memory;
 	int fd;
 
@@ -190,6 +216,12 @@ int rxe_setup(struct victim *v)
 	if (command(fd, IB_USER_VERBS_CMD_GET_CONTEXT, &context, sizeof(context),
 		    &context_resp, sizeof(context_resp)))
 		return failed("context");
+	if (query(fd, &on_demand))
+		return failed("query");
+	if (!on_demand) {
+		errno = EOPNOTSUPP;
+		return errno;
+	}
 	if (command(fd, IB_USER_VERBS_CMD_ALLOC_PD, &pd, sizeof(pd), &pd_resp,
 		    sizeof(pd_resp)))
 		return failed("protection domain");

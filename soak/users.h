@@ -37,6 +37,7 @@ int rxe_link(void);
 /*
  * For victim_opts.setup, after rxe_link(): memory registered to be paged in on
  * demand, and paged in by the device.  Its interval notifier refuses by itself.
+ * EOPNOTSUPP, and no step noted, from a device that does not page in on demand.
  */
 int rxe_setup(struct victim *v);
 
