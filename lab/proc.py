@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TypeVar
 
@@ -171,6 +171,9 @@ def parallel(jobs: Mapping[K, Callable[[], T]], most: int = 0) -> dict[K, T]:
     with ThreadPoolExecutor(min(os.cpu_count() or 1, most or len(jobs) or 1)) as pool:
         try:
             waiting = {name: pool.submit(job) for name, job in jobs.items()}
+            # A signal that comes just before a wait begins is handled when it ends: let it end soon.
+            while wait(waiting.values(), timeout=0.25).not_done:
+                pass
             return {name: job.result() for name, job in waiting.items()}
         except KeyboardInterrupt:
             STOP.set()
