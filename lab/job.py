@@ -193,7 +193,7 @@ def proof(job: Job, identity: str, folder: str, name: str) -> Proof:
     """Give the place of a proof, and the key of all that it rests on: sources, series, kit, configuration, tools and judges."""
     files = [path.read_bytes() for pattern in ("lab/*", "kit/*", "configs/*", "intree/reports") for path in sorted(ROOT.glob(pattern)) if path.is_file()]
     key = station.key(job.base.name, identity, job.series_key, folder, name, kbuild.compiler(), vm.version(), *files)
-    return Proof(job.place / folder / f"{name}.json", key)
+    return Proof(job.place / "proofs" / folder / f"{name}.json", key)
 
 
 def run(job: Job) -> None:
