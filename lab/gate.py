@@ -23,7 +23,7 @@ from pathlib import Path
 from lab import host, proc, series, station
 from lab.errors import LabError, Status
 from lab.job import ROOT, Job
-from lab.kbuild import environment, lost_options
+from lab.kbuild import environment, last_lines, lost_options
 from lab.proc import Shell, ask, parallel
 
 Found = dict[str, list[str]]
@@ -262,10 +262,10 @@ class Gate:
         return ask([variant.compiler, "--version"], Status.TOOL_MISSING).partition("\n")[0]
 
     def make(self, variant: Variant, *words: str) -> list[str | Path]:
-        """Give a make command of a variant."""
+        """Give a make command of a variant; dtc of v5.3 defines a variable twice and wants -fcommon."""
         ccache = "ccache " if shutil.which("ccache") else ""
         return ["make", "-s", "-C", self.src.absolute(), f"O={variant.out}", f"CC={ccache}{variant.compiler}",
-                f"HOSTCC={ccache}gcc", *variant.words, *words]
+                f"HOSTCC={ccache}gcc", "HOSTCFLAGS=-fcommon", *variant.words, *words]
 
     def configure(self, variant: Variant, shell: Shell) -> str:
         """Write the variant's .config anew; give what kconfig says."""
@@ -274,13 +274,16 @@ class Gate:
         if variant.name == PROGRAMS:
             shell.run(self.make(variant, "headers"), Status.NOT_BUILT, env=environment(self.job.cache))
             return ""
-        fragment = "".join((ROOT / name).read_text(encoding="utf-8") for name in variant.fragments)
-        station.write_atomic(out / "fragment", fragment.replace("#IF#", ""))
+        lines = last_lines("".join((ROOT / name).read_text(encoding="utf-8") for name in variant.fragments))
+        then = [name for name in variant.then if name in (self.src / "scripts/kconfig/Makefile").read_text(encoding="utf-8")]
+        if len(then) < len(variant.then):  # v5.3 has no mod2yesconfig
+            lines = [re.sub("=m$", "=y", line) for line in lines]
+        station.write_atomic(out / "fragment", "".join(f"{line.removeprefix('#IF#')}\n" for line in lines))
         begin = size(shell.log)
-        for words in (["KCONFIG_ALLCONFIG=fragment", "allnoconfig"], *([target] for target in variant.then)):
+        for words in (["KCONFIG_ALLCONFIG=fragment", "allnoconfig"], *([target] for target in then)):
             shell.run(self.make(variant, *words), Status.NOT_BUILT, env=environment(self.job.cache))
-        asked = fragment if variant.strict else "\n".join(line for line in fragment.splitlines() if line.startswith("#CHECK#"))
-        lost = lost_options((out / ".config").read_text(encoding="utf-8"), asked)
+        asked = [line for line in lines if variant.strict or line.startswith("#CHECK#")]
+        lost = lost_options((out / ".config").read_text(encoding="utf-8"), "\n".join(asked))
         if lost:
             raise LabError(Status.NOT_BUILT, f"{variant.title}: this kernel's configuration lost {', '.join(lost)}",
                            f"add what selects them to {variant.fragments[-1]}, or drop them")
@@ -547,17 +550,23 @@ FILES = (
     Files("kernel-doc", r"^(?!tools/|samples/).*\.[ch]$", kernel_doc),
     Files("coccicheck", r"^(?!tools/|samples/).*\.c$", coccicheck, ("spatch", "--version"), thin=True),
     Files("docutils", r"\.rst$", rst, ("rst2html", "--version")),
-    Files("shellcheck", r"\.sh$", shellcheck, ("shellcheck", "--version")),
+    Files("shellcheck", r"(?:\.sh|/run_vmtests)$", shellcheck, ("shellcheck", "--version")),
 )
 
 
-def variants() -> list[Variant]:
+def fragments(name: str, bases: list[str]) -> tuple[str, ...]:
+    """Give configs/NAME.config, and configs/NAME-BASE.config where there is one."""
+    return (f"configs/{name}.config", *(own for base in bases if (ROOT / (own := f"configs/{name}-{base}.config")).exists()))
+
+
+def variants(bases: list[str]) -> list[Variant]:
     """Give all ways to build; what is tristate is a module in the first and built in with clang."""
+    on, off = fragments("gate", bases), fragments("gate-off", bases)
     return [
-        Variant("gcc", "gcc W=1, sparse", ("configs/gate.config",), "gcc", ("W=1", "C=1", SPARSE), includers=6, strict=True),
-        Variant("off", "MMU_NOTIFIER off", ("configs/gate-off.config",), "gcc", ("W=1",)),
-        Variant("clang", "clang W=1", ("configs/gate.config",), newest_clang() or "clang", ("W=1",), then=("mod2yesconfig",)),
-        Variant("arm64", "arm64 gcc W=1", ("configs/gate.config",), f"{ARM64}gcc", ("W=1", "ARCH=arm64", f"CROSS_COMPILE={ARM64}")),
+        Variant("gcc", "gcc W=1, sparse", on, "gcc", ("W=1", "C=1", SPARSE), includers=6, strict=True),
+        Variant("off", "MMU_NOTIFIER off", off, "gcc", ("W=1",)),
+        Variant("clang", "clang W=1", on, newest_clang() or "clang", ("W=1",), then=("mod2yesconfig",)),
+        Variant("arm64", "arm64 gcc W=1", on, f"{ARM64}gcc", ("W=1", "ARCH=arm64", f"CROSS_COMPILE={ARM64}")),
         Variant(PROGRAMS, "selftests gcc -Wall", (), "gcc", strict=True),
     ]
 
@@ -573,7 +582,7 @@ def gate(job: Job) -> None:
     with station.lock(job.place):
         work = Gate(job, job.source())
         work.tree()
-        work.walk(variants())
+        work.walk(variants(job.names))
         for check in FILES:
             work.check(check)
         work.store.sweep()

@@ -35,12 +35,17 @@ def fragments(folder: Path, base: str, src: Path) -> list[Path]:
     return found
 
 
+def last_lines(fragment: str) -> list[str]:
+    """Give the lines of a fragment on options, `#CHECK#` and `#IF#` lines included; of an option the last one counts."""
+    lines = [line.strip() for line in fragment.splitlines()]
+    return list({match[1]: line for line in lines if (match := re.match(r"(?:#CHECK#|#IF#)?(?:# )?(CONFIG_\w+)(?:=| is not set$)", line))}.values())
+
+
 def lost_options(config: str, fragment: str) -> list[str]:
-    """Give the lines of the fragment (`#CHECK#` lines included) that .config does not hold; of an option the last one counts."""
+    """Give the lines of the fragment (`#CHECK#` lines included) that .config does not hold; an `#IF#` line it may lack."""
     have = set(config.splitlines())
-    wanted = [line.removeprefix("#CHECK#").strip() for line in fragment.splitlines()]
-    options = {match[1]: line for line in wanted if (match := re.match(r"(?:# )?(CONFIG_\w+)(?:=| is not set$)", line))}
-    return [line for line in options.values() if not holds(line, have)]
+    wanted = [line.removeprefix("#CHECK#").strip() for line in last_lines(fragment) if not line.startswith("#IF#")]
+    return [line for line in wanted if not holds(line, have)]
 
 
 def holds(line: str, have: set[str]) -> bool:

@@ -19,7 +19,9 @@ from tests.test_stations import Scratch
 MAKEFILE = r"""
 allnoconfig:
 	cp $(O)/fragment $(O)/.config
-mod2yesconfig headers:
+mod2yesconfig:
+	sed -i s/=m/=y/ $(O)/.config
+headers:
 mm/x.o mm/y.o:
 	@! grep -n BROKEN $(@:.o=.c) >&2
 	@sed -n 's/^$(firstword $(notdir $(lastword $(CC)))): \(.*\)/warning: \1/p' $(@:.o=.c) | sed 's|^|../$(@:.o=.c):7:3: |' >&2
@@ -50,6 +52,7 @@ STOCK = {
     "doc.rst": "text\n",
     "tools/testing/selftests/mm/Makefile": SELFTEST,
     "tools/testing/selftests/mm/t.c": "int t;\n",
+    "scripts/kconfig/Makefile": "simple-targets := mod2yesconfig\n",
     "scripts/min-tool-version.sh": "echo 17.0.1\n",
     "scripts/coccinelle/a.cocci": "virtual report\n",
     "configs/gate.config": "CONFIG_Y=y\n",
@@ -138,7 +141,7 @@ class Gate(Scratch):
         for tool, name, place in (
             ("clang-19", "mm/x.c", "mm/x.c:7:3"), ("aarch64-linux-gnu-gcc", "mm/x.c", "mm/x.c:7:3"), ("spatch", "mm/x.c", "mm/x.c:12:3"),
             ("kernel-doc", "include/linux/h.h", "include/linux/h.h:12:3"), ("rst2html", "doc.rst", "doc.rst:12:3"),
-            ("shellcheck", "a.sh", "a.sh:12:3"), ("program", "tools/testing/selftests/mm/t.c", "t.c:1"),
+            ("shellcheck", "a.sh", "a.sh:12:3"), ("shellcheck", "vm/run_vmtests", "vm/run_vmtests:12:3"), ("program", "tools/testing/selftests/mm/t.c", "t.c:1"),
         ):
             with self.subTest(tool=tool):
                 self.series({name: f"{tool}: something odd\n"})
@@ -171,6 +174,30 @@ class Gate(Scratch):
     def test_source_in_no_configuration(self) -> None:
         self.series({"mm/z.c": "int z;\n"})
         self.assert_found("0001-patch1.patch: error: mm/z.o is in no configuration: add it to configs/gate.config")
+
+    def test_configuration_of_a_base_has_the_last_word(self) -> None:
+        self.write("configs/gate-1.0.config", "# CONFIG_Y is not set\n#IF#CONFIG_Z=y\n")
+        self.write("configs/gate-2.0.config", "CONFIG_OTHER=y\n")
+        self.series({"mm/y.c": "int y2;\n"})
+        self.assert_found("0001-patch1.patch: error: mm/y.o is in no configuration: add it to configs/gate-1.0.config")
+        self.assertEqual(self.config("gcc"), "# CONFIG_Y is not set\nCONFIG_Z=y\n")
+        self.assertEqual(self.config("off"), "")
+
+    def test_clang_builds_modules_in(self) -> None:
+        self.write("configs/gate.config", "CONFIG_Y=m\n")
+        for target in (True, False):
+            with self.subTest(target=target):
+                if not target:
+                    (self.stock / "scripts/kconfig/Makefile").write_text("")
+                    (self.stock / "Makefile").write_text(MAKEFILE.replace("mod2yesconfig", "other"))
+                self.series({"mm/y.c": f"int y{target};\n"})
+                self.assert_found()
+                self.assertEqual((self.config("gcc"), self.config("clang")), ("CONFIG_Y=m\n", "CONFIG_Y=y\n"))
+                shutil.rmtree(self.folder / "build/1.0/gate")
+
+    def config(self, variant: str) -> str:
+        """Give the configuration of a variant."""
+        return (self.folder / f"build/1.0/gate/src/O-{variant}/.config").read_text()
 
     def test_part_of_a_module_is_wanted_if_the_module_is(self) -> None:
         wanted = {

@@ -476,6 +476,12 @@ class Config(unittest.TestCase):
                 with self.subTest(line=prefix + line):
                     self.assertEqual(kbuild.lost_options(self.CONFIG, f"{prefix}{line}\n"), [line])
 
+    def test_last_line_says_whether_an_option_may_lack(self) -> None:
+        for fragment, lost in (("CONFIG_GONE=y\n#IF#CONFIG_GONE=y\n", []), ("#IF#CONFIG_GONE=y\nCONFIG_GONE=y\n", ["CONFIG_GONE=y"]),
+                               ("#CHECK#CONFIG_GONE=y\n# CONFIG_GONE is not set\n", [])):
+            with self.subTest(fragment=fragment):
+                self.assertEqual(kbuild.lost_options(self.CONFIG, fragment), lost)
+
 
 class Lint(Scratch):
     """The checks that are the lab's own."""
