@@ -158,8 +158,7 @@ def headline(newest: str, recorded: dict[str, Result], cost: dict[str, figures.D
         said.append(figures.summary(newest, cost[newest]))
     if newest in soak:
         said.append(figures.soaked(newest, soak[newest]))
-    text = "; ".join(said)
-    return ["## In numbers", "", f"{text[0].upper()}{text[1:]}.", ""] if said else []
+    return ["## In numbers", "", *(f"- {text[0].upper()}{text[1:]}." for text in said), ""] if said else []
 
 
 def pages(root: Path) -> dict[Path, str]:

@@ -66,8 +66,9 @@ def total(data: Data, figure: str) -> int:
 def soaked(base: str, data: Data) -> str:
     """Say what a campaign has found."""
     wrong = sum(len(part["wrong"]) for part in data["kernels"].values())
-    return (f"{total(data, 'refused_reaps'):,} refused reaps of {base} with notifiers that come and go, on kernels with "
-            f"{', '.join(data['kernels'])}, gave {f'{wrong} complaints' if wrong else 'no unbalanced range, no late callback and no splat'}")
+    return (f"{total(data, 'refused_reaps'):,} refused reaps on {base}, while notifiers came and went, on kernels that watch themselves "
+            f"({', '.join(data['kernels'])}), gave {f'{wrong} complaints' if wrong else 'no unbalanced range, no late callback and no splat'} "
+            "([campaign](docs/results.md))")
 
 
 def campaigns(found: dict[str, Data]) -> list[str]:
