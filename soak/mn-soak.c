@@ -6,8 +6,8 @@
  *
  * There are some workers, each a process with victims of its own.  A worker forks
  * what has to run beside it: reapers, and one that adds and removes.  Nothing is
- * left to a clock: a round is so many refusals, and the clock only says when no
- * new round begins.
+ * left to a clock: a round is so many refusals, there are some rounds in any
+ * case, and the clock only says when no new one begins.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,7 +34,8 @@
 #define REAPERS		2
 #define REFUSALS	400		/* a round, at the least */
 #define PATIENCE_MS	60000
-#define OOM_EVERY	8		/* rounds of the first worker */
+#define OOM_EVERY	8		/* rounds of the first worker, its first one included */
+#define ROUNDS		4		/* of each worker, at the least, whatever the clock says */
 /* An interval notifier from 0 of this length covers any process */
 #define WHOLE_MM	(1ull << 47)
 
@@ -384,7 +385,7 @@ static void one_round(struct round *r)
 	struct victim_opts opts = {
 		.bind = MN_KIT_PEEK | (roll(2) ? MN_KIT_SYNC_CLOSE : 0),
 		.vmas = 1 + roll(32),
-		.oom = !r->worker && r->number % OOM_EVERY == OOM_EVERY - 1,
+		.oom = !r->worker && !(r->number % OOM_EVERY),
 	};
 	unsigned int slot, i;
 	pid_t churner;
@@ -426,7 +427,8 @@ static void worker(unsigned int number, uint32_t seed, time_t seconds)
 		one_round(&r);
 		r.number++;
 		clock_gettime(CLOCK_MONOTONIC, &now);
-	} while (!r.common->failed && now.tv_sec < seconds);
+	} while (!r.common->failed &&
+		 (r.number < ROUNDS || now.tv_sec < seconds));
 	_exit(r.common->failed);
 }
 
