@@ -26,6 +26,12 @@
 #define __NR_process_mrelease	448
 #endif
 
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE	0x100000
+#endif
+
+#define PUD_SIZE	(1ul << 30)	/* or a multiple of it, with 4 KiB pages */
+
 #define CGROUP_ROOT	"/sys/fs/cgroup"
 #define CGROUP		CGROUP_ROOT "/mn_kit"
 #define CGROUP_LIMIT	"16777216"
@@ -85,20 +91,32 @@ static int protect(char *addr, size_t len)
 	return 0;
 }
 
+/*
+ * A mapping from address 0 on, of a page at its beginning and, where nothing is
+ * in its way, another one in the next entry of the upper page directory.
+ */
 static int protect_zero(size_t page)
 {
+	size_t len = PUD_SIZE + page;
 	volatile char *zero;
 	int ret;
 
-	zero = mmap(NULL, page, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	zero = mmap(NULL, len, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
+		    -1, 0);
+	if (zero == MAP_FAILED && errno == EEXIST) {
+		len = page;
+		zero = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	}
 	if (zero == MAP_FAILED)
 		return errno;
 	/* The compiler knows that nobody writes to address 0 */
 	asm volatile("" : "+r" (zero));
-	*zero = 1;
-	ret = protect((char *)zero, page);
-	munmap((void *)zero, page);
+	zero[0] = 1;
+	zero[len - page] = 1;
+	ret = protect((char *)zero, len);
+	munmap((void *)zero, len);
 	return ret;
 }
 
