@@ -87,7 +87,8 @@ def run(job: Job, only: str = "") -> list[str]:
     with station.lock(job.place):
         identity = job.patched()
         place, src = job.place / "mutants", job.place / "mutants/src"
-        (job.place / "mutants.json").unlink(missing_ok=True)
+        if not only:
+            (job.place / "mutants.json").unlink(missing_ok=True)
         shutil.rmtree(place, ignore_errors=True)
         shell = Shell(place / "mutants.log")
         series.copy_tree(shell, job.place / "patched/src", src)
@@ -112,9 +113,14 @@ def run(job: Job, only: str = "") -> list[str]:
                 killed[mutant.name] = found
             else:
                 survivors.append(mutant.name)
-        if not only:
-            kept = {"base": job.base.name, "source": identity, "qemu": vm.version(), "killed": killed, "survivors": survivors}
-            station.write_atomic(job.place / "mutants.json", json.dumps(kept, indent=1) + "\n")
+        kept = job.place / "mutants.json"
+        if not only or kept.exists():  # of a single mutant, beside what was seen of the others
+            earlier = json.loads(kept.read_text(encoding="utf-8")) if only else {"killed": {}, "survivors": []}
+            names = [one.name for one in mutants]
+            found_now = {**{name: how for name, how in earlier["killed"].items() if name not in names}, **killed}
+            left = [name for name in earlier["survivors"] if name not in names] + survivors
+            station.write_atomic(kept, json.dumps({"base": job.base.name, "source": identity, "qemu": vm.version(),
+                                                   "killed": found_now, "survivors": left}, indent=1) + "\n")
     print(f"\nbase {job.base.name}: {len(killed)} of {len(mutants)} mutants killed"
           + (f"; SURVIVED: {', '.join(survivors)}" if survivors else ""))
     return survivors
