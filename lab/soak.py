@@ -10,6 +10,7 @@ from pathlib import Path
 from lab import host, kbuild, kunit, report, results, selftests, series, station, vm
 from lab.data import rows
 from lab.errors import MEANING, LabError, Status
+from lab.figures import total
 from lab.job import ROOT, Job, problems
 from lab.proc import Shell
 from lab.results import TIME, is_splat
@@ -196,8 +197,7 @@ def run(job: Job, seconds: int, only: str = "") -> None:
             judge(job, f"soak on {name}", figures, wrong)
             kept[name] = {"tests": {test: report.summary(verdict) for test, verdict in tests.items()}, "figures": figures, "seed": seed,
                           "wrong": [problem for verdict in tests.values() for problem in verdict.problems] + wrong}
-    reaps = sum(figure for part in kept.values() if isinstance(part["figures"], dict)
-                for key, figure in part["figures"].items() if key == "refused_reaps")
+    reaps = total({"kernels": kept}, "refused_reaps")
     missed = [f"{reaps:,} refused reaps, not {NEEDED:,}: take a longer DURATION"] if not only and reaps < NEEDED else []
     print(f"\nbase {job.base.name}: {reaps:,} refused reaps", *(f"  missed: {line}" for line in missed), sep="\n")
     for _ in missed:
