@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 #include <unistd.h>
 
 #include "mn_kit.h"
+#include "outcome.h"
 #include "victim.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -55,32 +55,6 @@ static int ctl;			/* a session for marks and information */
 static struct mn_kit_info info;
 static bool stuck;		/* some session will never be torn down */
 static bool hang;		/* seen: a range that stays open for ever */
-
-/* The result of the case that is running: the first failure counts */
-static enum { PASSED, FAILED, SKIPPED } result;
-static char reason[256];
-
-__attribute__((format(printf, 2, 3)))
-static bool expect(bool ok, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (!ok && result == PASSED) {
-		result = FAILED;
-		va_start(ap, fmt);
-		vsnprintf(reason, sizeof(reason), fmt, ap);
-		va_end(ap);
-	}
-	return ok;
-}
-
-static void skip(const char *why)
-{
-	if (result == PASSED) {
-		result = SKIPPED;
-		snprintf(reason, sizeof(reason), "%s", why);
-	}
-}
 
 /*
  * The kernel's log since the case began
@@ -647,6 +621,27 @@ static void case_interval_blockable_error(const struct kit_case *self, struct vi
 		never(v, "mmu_interval_notifier_remove() never returns");
 }
 
+/* C3 for the release of the mm, and the name of a callback of two passes */
+static void case_refused_release(const struct kit_case *self, struct victim *v)
+{
+	bool two = info.features & MN_KIT_HAS_TWO_PASS;
+	struct mn_kit_script wrong = { .slot = 0, .blockable_ret = -EAGAIN };
+	int ret;
+
+	add(v, 0, two ? MN_KIT_INTERVAL_TWO_PASS : MN_KIT_INTERVAL, 0);
+	play(v, &wrong);
+	if (result != PASSED)
+		return;
+	ret = victim_kill(v);
+	expect(!ret, "cannot hold the victim in exit: %s", strerror(-ret));
+	victim_let_go(v);
+	expect(victim_gone(v, PATIENCE_MS), "the victim does not exit");
+	expect(counters(v, 0).refused, "the callback was not called");
+	expect(klog_seen(two ? "mn_kit_interval_start+" : "mn_kit_interval+",
+			 " refused the release of the mm"),
+	       "the callback is not named in the log");
+}
+
 /* C4: any error on a non-blocking range refuses it, a wrong one is reported once. */
 static void case_wrong_refusal(const struct kit_case *self, struct victim *v)
 {
@@ -1121,6 +1116,7 @@ static const struct kit_case cases[] = {
 	  case_blockable_error },
 	{ "interval_blockable_error_is_reported_once_by_name", WARNS,
 	  case_interval_blockable_error },
+	{ "refused_release_is_reported_by_name", WARNS, case_refused_release },
 	{ "wrong_refusal_code_is_reported_once_by_name", WARNS,
 	  case_wrong_refusal },
 	{ "two_pass_is_finished_when_another_refuses", HANGS, case_two_pass },
@@ -1171,13 +1167,7 @@ static bool run_case(const struct kit_case *c, unsigned int number)
 	if (klog.fd >= 0)
 		close(klog.fd);
 
-	printf("%sok %u %s", result == FAILED ? "not " : "", number, c->name);
-	if (result == SKIPPED)
-		printf(" # SKIP %s", reason);
-	else if (result == FAILED)
-		printf(" # %s", reason);
-	printf("\n");
-	return result != FAILED;
+	return print_outcome(number, c->name);
 }
 
 static int usage(FILE *out)

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -21,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "outcome.h"
 #include "users.h"
 
 #ifndef __NR_pidfd_open
@@ -52,32 +52,6 @@ static int ctl = -1;		/* a session of the kit for marks and information */
 static int kvm = -1;		/* /dev/mn_kvm */
 static bool stuck;		/* some session will never be torn down */
 static bool misplaced;		/* no session stands where the case wants it */
-
-/* The result of the case that is running: the first failure counts */
-static enum { PASSED, FAILED, SKIPPED } result;
-static char reason[256];
-
-__attribute__((format(printf, 2, 3)))
-static bool expect(bool ok, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (!ok && result == PASSED) {
-		result = FAILED;
-		va_start(ap, fmt);
-		vsnprintf(reason, sizeof(reason), fmt, ap);
-		va_end(ap);
-	}
-	return ok;
-}
-
-static void skip(const char *why)
-{
-	if (result == PASSED) {
-		result = SKIPPED;
-		snprintf(reason, sizeof(reason), "%s", why);
-	}
-}
 
 int failed(const char *step)
 {
@@ -561,13 +535,7 @@ static bool run_case(const struct user_case *c, unsigned int number)
 	}
 	mark("end", c->name);
 
-	printf("%sok %u %s", result == FAILED ? "not " : "", number, c->name);
-	if (result == SKIPPED)
-		printf(" # SKIP %s", reason);
-	else if (result == FAILED)
-		printf(" # %s", reason);
-	printf("\n");
-	return result != FAILED;
+	return print_outcome(number, c->name);
 }
 
 static bool load(const char *path)
