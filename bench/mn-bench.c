@@ -101,6 +101,15 @@ static int subscribe(unsigned int hlist, unsigned int refuser, unsigned int inte
 	return fd;
 }
 
+static uint64_t calls(int fd)
+{
+	uint64_t n;
+
+	if (ioctl(fd, MN_BENCH_CALLS, &n))
+		die("cannot count calls");
+	return n;
+}
+
 static char *pages(unsigned int n)
 {
 	char *mem = mmap(NULL, n * PAGE, PROT_READ | PROT_WRITE,
@@ -196,9 +205,10 @@ static void join(pid_t pid)
 /* Nobody refuses, and everything blocks. */
 static void success(unsigned int hlist, unsigned int interval)
 {
-	uint64_t took[TIMES];
+	uint64_t took[TIMES], before;
 	unsigned int op, i;
 	pid_t pid = fork();
+	int fd = -1;
 	char *mem;
 
 	if (!pid) {
@@ -206,9 +216,13 @@ static void success(unsigned int hlist, unsigned int interval)
 			/* One page of three: no operation merges with a neighbour */
 			mem = pages(3) + PAGE;
 			if (!op)
-				subscribe(hlist, MN_BENCH_NOBODY, interval);
+				fd = subscribe(hlist, MN_BENCH_NOBODY, interval);
+			before = calls(fd);
 			for (i = 0; i < TIMES; i++)
 				took[i] = ops[op].once(mem);
+			if (interval && calls(fd) - before < TIMES)
+				die("the interval notifier does not see each %s",
+				    ops[op].name);
 			row(median(took, TIMES), "%s hlist=%u interval=%u",
 			    ops[op].name, hlist, interval);
 		}

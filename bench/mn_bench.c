@@ -17,12 +17,13 @@
 #include "mn_bench.h"
 
 /* An interval notifier from 0 of this length covers any process */
-#define WHOLE_MM	(1ul << 46)
+#define WHOLE_MM	(1ul << 47)
 
 struct mn_bench {
 	struct mutex lock;	/* for what is subscribed */
 	struct mmu_interval_notifier interval;
 	bool has_interval;
+	u64 calls;		/* of it, from one thread at a time */
 	unsigned int count;
 	struct mmu_notifier hlist[MN_BENCH_MAX];
 };
@@ -48,6 +49,7 @@ static bool mn_bench_invalidate(struct mmu_interval_notifier *interval_sub,
 				const struct mmu_notifier_range *range,
 				unsigned long cur_seq)
 {
+	container_of(interval_sub, struct mn_bench, interval)->calls++;
 	mmu_interval_set_seq(interval_sub, cur_seq);
 	return true;
 }
@@ -130,6 +132,8 @@ static long mn_bench_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 	struct mn_bench_subscribe args;
 	int ret;
 
+	if (cmd == MN_BENCH_CALLS)
+		return put_user(bench->calls, (u64 __user *)arg);
 	if (cmd != MN_BENCH_SUBSCRIBE)
 		return -ENOTTY;
 	if (copy_from_user(&args, (void __user *)arg, sizeof(args)))

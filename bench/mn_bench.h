@@ -20,5 +20,7 @@ struct mn_bench_subscribe {
 };
 
 #define MN_BENCH_SUBSCRIBE	_IOW('B', 0x00, struct mn_bench_subscribe)
+/* How often the interval notifier was called so far */
+#define MN_BENCH_CALLS		_IOR('B', 0x01, __u64)
 
 #endif
