@@ -32,7 +32,7 @@ bench: ## [BASE=7.3] cost in instructions, stock against patched; the figures go
 soak: ## [BASE=7.3] [DURATION=300] [KERNEL=kasan] all tests and races on kernels with KASAN, lockdep, KCSAN; docs/soak
 	@$(LAB) soak $(base) $(if $(DURATION),--duration "$(DURATION)") $(if $(KERNEL),--kernel "$(KERNEL)")
 
-mutants: ## [BASE=7.3] [MUTANT=name] break the patched kernel in small ways: each must be noticed by a test
+mutants: ## [BASE=7.3] [MUTANT=name] apply one wrong change after the other to the patched kernel: a test must fail
 	@$(LAB) mutants $(base) $(if $(MUTANT),--mutant "$(MUTANT)")
 
 model: ## let spin search the model of the walk, and refute its wrong variants
@@ -50,10 +50,10 @@ intree: ## [BASE=6.12] write the in-tree tests of intree/ into build/BASE/tree, 
 port: ## FROM=7.3 TO=6.12 start a port in build/TO/tree; it stops at a conflict
 	@$(LAB) port --from "$(FROM)" --base "$(TO)"
 
-docs: ## [RECORD=6.12] make the tables anew, from what was recorded; RECORD= keeps the last run and revert first
+docs: ## [RECORD=6.12] regenerate the tables from what was recorded; RECORD= keeps the last run and revert first
 	@$(LAB) docs $(if $(RECORD),--record "$(RECORD)")
 
-test: ## [BASE=6.12] the lab's own tests, lint, model; gate, run and revert for one base, or for all (revert, steps and a short soak for the first)
+test: ## [BASE=6.12] the lab's own tests, lint, model; gate, run and steps for one base, or for all; revert and a short soak for the first
 	@$(LAB) test $(base)
 
 clean: ## remove build/

@@ -3,8 +3,10 @@
 
 import argparse
 import errno
+import os
 import signal
 import sys
+import time
 import unittest
 from collections.abc import Callable
 from functools import partial
@@ -62,8 +64,9 @@ def run_model(build: Path, tally: Tally) -> None:
 def test(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> None:
     """Do everything, for one base or for all, going on after a failure; leave the count in build/tally.
 
-    Of all bases, only the first one has its patches taken out, its tests run at each patch, and a short soak.
+    Of all bases, only the first one has its patches taken out, and a short soak.
     """
+    begun = time.monotonic()
     steps: list[Step] = [
         ("the lab's own tests", partial(run_unit, options.build, tally)),
         ("lint", partial(run_lint, bases, options.build, tally)),
@@ -72,12 +75,13 @@ def test(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> N
     chosen = [options.base] if options.base else list(bases)
     for base in chosen:
         # Which case needs which patch is the same on all bases: prove it where the series is submitted.
-        verbs: list[Callable[[Job], None]] = [gate, run, short_soak, revert, at_each_patch] if base == chosen[0] else [gate, run]
+        only_first: list[Callable[[Job], None]] = [short_soak, revert] if base == chosen[0] else []
+        verbs = [gate, run, at_each_patch, *only_first]
         steps += [on_base(verb, base, options, bases, tally) for verb in verbs]
     do_all(steps, tally)
     options.build.mkdir(exist_ok=True)
     station.write_atomic(options.build / "tally", f"{tally}\n")
-    print(f"\n{tally}")
+    print(f"\n{(time.monotonic() - begun) / 60:.1f} minutes on {os.cpu_count()} CPUs\n{tally}")
 
 
 def short_soak(kernel: Job) -> None:
@@ -150,18 +154,18 @@ def parser() -> argparse.ArgumentParser:
         ("run", "kit on stock and patched kernel, before/after table"),
         ("revert", "take each patch out alone: its cases must fail"),
         ("steps", "the tests pass at each patch from the first one on that adds them"),
-        ("test", "the lab's own tests, lint, model, gate, run, revert, steps"),
+        ("test", "the lab's own tests, lint, model, gate, run, steps, revert, a short soak"),
         ("lint", "check series, kit and lab; the gate"),
         ("gate", "every patch builds everywhere and brings no new finding"),
         ("bench", "what the series costs, in instructions, and what a refusal costs no more"),
-        ("soak", "kernels that watch themselves: all tests, and races for as long as one likes"),
-        ("mutants", "break the patched kernel in small ways, one at a time: a test must notice"),
+        ("soak", "kernels with KASAN, lockdep or KCSAN: all tests, and races for as long as one likes"),
+        ("mutants", "apply one wrong change after the other to the patched kernel: a test must fail"),
         ("model", "let spin search the model of the walk, and refute its wrong variants"),
         ("tree", "make build/BASE/tree, a git tree with the series as commits"),
         ("refresh", "write the commits of build/BASE/tree back to series/BASE"),
         ("port", "make build/BASE/tree with the series of another base"),
         ("intree", "write the in-tree tests of intree/ into build/BASE/tree"),
-        ("docs", "make the tables of README.md and docs/results.md anew"),
+        ("docs", "regenerate the tables of README.md, docs/results.md and docs/bench.md"),
         ("judge", "judge old logs again"),
     ):
         verb = verbs.add_parser(name, help=text)

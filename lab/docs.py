@@ -35,8 +35,7 @@ def record(root: Path, build: Path, base: str) -> Path:
         report: Result = json.loads((place / "report.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise LabError(Status.NO_RESULT, f"{place}/report.json is missing", f"make run BASE={base}") from None
-    reverted = place / "revert.json"
-    judged = [*report["flavours"].values(), *report.get("selftests", {}).values()]
+    judged = [*report["flavours"].values(), *report.get("selftests", {}).values(), *([report["kunit"]] if "kunit" in report else [])]
     if any(verdict["status"] for verdict in judged):
         raise LabError(Status.NO_RESULT, f"the last run of {base} was not as expected; it is not recorded")
     flavours = {name: flavour["cases"] for name, flavour in report["flavours"].items()}
@@ -45,15 +44,23 @@ def record(root: Path, build: Path, base: str) -> Path:
     kept["date"] = date.today().isoformat()
     kept["cases"] = {name: {**{flavour: cases[name]["result"] for flavour, cases in flavours.items()}, "reason": case["reason"]}
                      for name, case in next(iter(flavours.values())).items()}
-    kept["without"] = json.loads(reverted.read_text(encoding="utf-8")) if reverted.exists() else earlier.get("without", {})
-    kept["reverted"] = kept["date"] if reverted.exists() else earlier.get("reverted", earlier.get("date", ""))
-    kept["kunit"] = report.get("kunit", {})
+    without = of_the_run(report, place / "revert.json")
+    kept["without"] = without["fails"] if without else earlier.get("without", {})
+    kept["before"] = without["before"] if without else earlier.get("before", {})
+    kept["reverted"] = kept["date"] if without else earlier.get("reverted", earlier.get("date", ""))
+    kept["kunit"] = report.get("kunit", {}).get("cases", {})
     kept["selftests"] = report.get("selftests", {})
-    mutants = place / "mutants.json"
-    kept["mutants"] = {**json.loads(mutants.read_text(encoding="utf-8")), "date": kept["date"]} if mutants.exists() else earlier.get("mutants", {})
+    mutated = of_the_run(report, place / "mutants.json")
+    kept["mutants"] = {**mutated, "date": kept["date"]} if mutated else earlier.get("mutants", {})
     target.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(target, json.dumps(kept, indent=1) + "\n")
     return target
+
+
+def of_the_run(report: Result, path: Path) -> Result:
+    """Read what another verb left of the kernel and the series that were run; {} for nothing, or of others."""
+    found: Result = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found if all(found.get(key) == report[key] for key in ("source", "series")) else {}
 
 
 def results(root: Path) -> dict[str, Result]:
@@ -76,7 +83,7 @@ def count(found: list[str]) -> str:
 def kunit(result: Result) -> str:
     """Say how many KUnit cases passed, or nothing for a base without the suite."""
     found = list(result.get("kunit", {}).values())
-    return f"; KUnit {found.count('pass')} pass, {found.count('fail')} fail" if found else ""
+    return f"; KUnit {count(found)}" if found else ""
 
 
 def selftests(result: Result) -> list[str]:
@@ -89,6 +96,7 @@ def selftests(result: Result) -> list[str]:
         cells = [count(list(found[flavour].values())) if flavour in found else "-" for flavour in ("stock", "patched")]
         lines.append(f"| {name} | the {'stock tree' if found['tree'] == 'stock' else 'series'} | {' | '.join(cells)} |")
     lines += [f"\n{name} runs without `{test}`: {reason}." for name, found in tested.items() for test, reason in found["left_out"].items()]
+    lines += [f"\n{name} on stock with nothing of the series but its tests: {count(list(found.values()))}." for name, found in result.get("before", {}).items()]
     return [*lines, ""]
 
 

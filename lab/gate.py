@@ -200,7 +200,8 @@ class Gate:
     def states(self) -> list[State]:
         """Give stock and then the tree after each patch."""
         commits = self.git("rev-list", "--reverse", "stock..series").split()
-        key = station.key(self.identity)
+        below = self.job.queue[:len(self.job.queue) - len(self.job.patches)]
+        key = station.key(self.identity, *(path.read_bytes() for path in below))
         states = [State("", self.git("rev-parse", "stock").strip(), [], key)]
         for patch, commit in zip(self.job.patches, commits, strict=True):
             key = station.key(key, patch.read_bytes())

@@ -3,18 +3,20 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from lab import host, kbuild, kunit, report, results, selftests, series, source, station, vm
+from lab import host, kbuild, kunit, report, results, script, selftests, series, source, station, vm
 from lab.data import Base, read_cases, read_selftests, read_unproven, slug
 from lab.errors import MEANING, LabError, Status
 from lab.proc import Shell, parallel
 
 ROOT = Path(__file__).resolve().parent.parent
 KIT, KUNIT = "kit", "KUnit"
+# Modules that neither build a kernel nor judge a guest: what `proof` keeps does not depend on them.
+ASIDE = ("bench", "cli", "docs", "figures", "gate", "intree", "lint", "mirror", "model", "mutants", "queue", "report", "soak")
 GUESTS = 4  # at a time, at the most; a guest seldom keeps both of its CPUs busy
 
 
@@ -147,6 +149,13 @@ class Job:
         """Run one program on one flavour."""
         return selftests.run(self.place / folder, src, self.place / "selftests/initrd.cpio", built, seconds)
 
+    def scripts(self, flavours: Iterable[str]) -> dict[str, results.Verdict]:
+        """Judge the script that loads HMM's driver, by flavour; what it loads has to link as a module."""
+        for path in sorted((self.place / "patched/src/lib").glob("test_hmm*.c")):
+            kbuild.module(self.place / "patched", self.place / "patched/src", path, self.cache)
+        found = {flavour: script.run(self.place / flavour / "src", stock=flavour == results.STOCK) for flavour in flavours}
+        return {flavour: verdict for flavour, verdict in found.items() if verdict}
+
     def compare(self, built: selftests.Built, verdicts: dict[str, results.Verdict]) -> dict[str, results.Verdict]:
         """Hold what one program gave, by flavour, against what it should have; give it back."""
         if results.STOCK in verdicts:
@@ -191,8 +200,9 @@ class Proof:
 
 def proof(job: Job, identity: str, folder: str, name: str) -> Proof:
     """Give the place of a proof, and the key of all that it rests on: sources, series, kit, configuration, tools and judges."""
-    files = [path.read_bytes() for pattern in ("lab/*", "kit/*", "configs/*", "intree/reports") for path in sorted(ROOT.glob(pattern)) if path.is_file()]
-    key = station.key(job.base.name, identity, job.series_key, folder, name, kbuild.compiler(), vm.version(), *files)
+    files = [path for pattern in ("lab/*.py", "lab/*.c", "configs/*", "intree/reports") for path in sorted(ROOT.glob(pattern)) if path.stem not in ASIDE]
+    key = station.key(job.base.name, identity, job.series_key, folder, name, kbuild.compiler(), vm.version(),
+                      station.folder_key(ROOT / "kit", kbuild.BUILT), *(path.read_bytes() for path in files))
     return Proof(job.place / "proofs" / folder / f"{name}.json", key)
 
 
@@ -216,25 +226,29 @@ def run(job: Job) -> None:
             for flavour in (results.STOCK, results.PATCHED) if built.test.tree == "stock" else (results.PATCHED,):
                 guests[built.test.name, flavour] = partial(job.selftest, flavour, job.place / flavour / "src", built)
         judged = parallel(guests, GUESTS)
+        scripts = job.scripts(flavours)
         verdicts = {flavour: judged[KIT, flavour] for flavour in flavours}
         inside = judged.get((KUNIT, results.PATCHED))
         tested = [(built, job.compare(built, {flavour: verdict for (name, flavour), verdict in judged.items() if name == built.test.name}))
                   for built in programs]
         about: dict[str, object] = {
-            "base": job.base.name, "source": identity, "proven": "" if job.tree else job.base.proven,
+            "base": job.base.name, "source": identity, "series": job.series_key, "proven": "" if job.tree else job.base.proven,
             "compiler": kbuild.compiler(), "qemu": vm.version(),
             "patches": [path.name for path in job.patches],
         }
         if inside:
-            about["kunit"] = inside.outcomes
+            about["kunit"] = {"status": inside.status, "cases": inside.outcomes}
         about["selftests"] = {
             built.test.name: {"tree": built.test.tree, "left_out": built.left_out,
                               "status": max(verdict.status for verdict in found.values()),
                               **{flavour: verdict.outcomes for flavour, verdict in found.items()}}
             for built, found in tested
-        }
+        } | ({script.NAME: {"tree": "series", "left_out": {}, "status": max(verdict.status for verdict in scripts.values()),
+                            **{flavour: verdict.outcomes for flavour, verdict in scripts.items()}}} if scripts else {})
         station.write_atomic(outputs[0], report.as_json(about, verdicts))
-        station.write_atomic(outputs[1], report.as_ktap(verdicts))
+        others = {f"{name} {flavour}": verdict for (name, flavour), verdict in judged.items() if name != KIT}
+        others |= {f"{script.NAME} {flavour}": verdict for flavour, verdict in scripts.items()}
+        station.write_atomic(outputs[1], report.as_ktap({**verdicts, **others}))
     if job.below:
         print(f"\nbase {job.base.name}: {len(job.patches)} patches on top of {job.names[-2]}\n"
               f"  the kit on the patched kernel: {report.summary(verdicts[results.PATCHED])}")
@@ -247,6 +261,11 @@ def run(job: Job) -> None:
         print(f"  KUnit suite {', '.join(suites)} on the patched kernel: {report.summary(inside)}")
     for built, found in tested:
         print(f"  {report.selftest(built.test.name, found, built.left_out)}")
+    if scripts:
+        print(f"  {script.NAME} with stubs: " + "; ".join(f"{flavour} {report.summary(verdict)}" for flavour, verdict in scripts.items()))
+    for flavour, verdict in scripts.items():
+        job.tally.verdict(verdict)
+        problems(f"{script.NAME}, {flavour}", verdict)
     for flavour, verdict in verdicts.items():
         job.tally.verdict(verdict)
         problems(f"{flavour} ({job.place / flavour})", verdict)
@@ -288,12 +307,33 @@ def without(job: Job, number: int, name: str, built: list[selftests.Built]) -> t
     return verdict, failed
 
 
+def alone(job: Job, identity: str, built: list[selftests.Built]) -> dict[str, dict[str, str]]:
+    """Build stock with nothing but the patches that add tests; give the outcomes of KUnit and of the series' programs, by title.
+
+    They run only where the series has been applied, so this is their "before". Each of them has to fail somewhere.
+    """
+    folder, src = "revert/tests-alone", job.place / "revert/src"
+    shutil.rmtree(job.place / folder, ignore_errors=True)
+    shell = Shell(job.place / folder / "series.log")
+    series.copy_tree(shell, job.pristine, src)
+    series.apply(shell, src, [path for path in job.patches if series.only_tests(path)])
+    job.compile(folder, src, station.key("tests alone", identity, job.series_key))
+    guests: dict[str, Callable[[], results.Verdict]] = {
+        program.test.name: partial(job.selftest, folder, src, program) for program in built if program.test.cures}
+    if kunit.suites(src):
+        guests[KUNIT] = partial(kunit.run, job.place / folder, src, kunit.read_reports(ROOT / "intree/reports", *job.names))
+    return {title: verdict.outcomes for title, verdict in parallel(guests, GUESTS).items()}
+
+
 def revert(job: Job, only: str = "") -> None:
     """Take each patch (or the one with slug `only`) out alone: exactly its own cases may fail, one at least must."""
     unproven = read_unproven(ROOT / "series/unproven")
     slugs = [slug(path.name) for path in job.patches if not series.only_tests(path) and slug(path.name) not in unproven]
     if only and only not in slugs:
         raise LabError(Status.USAGE, f"no patch {only} in series/{job.base.name}", f"PATCH is one of: {' '.join(slugs)}")
+    if not slugs:
+        print(f"base {job.base.name}: no patch to take out, all of them are tests or in series/unproven")
+        return
     host.need({**host.BUILD, **host.GUEST}, job.build / "host.log")
     table = []
     failing: dict[str, list[str]] = {}
@@ -317,9 +357,22 @@ def revert(job: Job, only: str = "") -> None:
             job.tally.verdict(results.Verdict(verdict.status, {name: "pass"}))
             table.append([name, "yes" if verdict.status == Status.OK else "NO", ", ".join(failed) or "-"])
             problems(f"without {name} ({job.place / 'revert' / name})", verdict)
+        before: dict[str, dict[str, str]] = {}
+        if not only:
+            known = proof(job, identity, "revert", "tests-alone")
+            before = known.get() or alone(job, identity, built)
+            verdict = results.Verdict(problems=[f"{title} does not fail on stock" for title, found in before.items() if "fail" not in found.values()])
+            verdict.status = Status.TEST_FAILED if verdict.problems else Status.OK
+            if verdict.status == Status.OK:
+                known.put(before)
+            job.tally.verdict(results.Verdict(verdict.status, {"tests alone": "pass"}))
+            problems("stock with the patches that add tests alone", verdict)
         if not only and all(row[1] == "yes" for row in table):
-            station.write_atomic(job.place / "revert.json", json.dumps(failing, indent=1) + "\n")
+            kept = {"source": identity, "series": job.series_key, "fails": failing, "before": before}
+            station.write_atomic(job.place / "revert.json", json.dumps(kept, indent=1) + "\n")
     width = max(len(row[0]) for row in table)
     print(f"\nbase {job.base.name}: each patch taken out alone\n  {'patch'.ljust(width)}  proven  cases that fail without it")
     for row in table:
         print(f"  {row[0].ljust(width)}  {row[1].ljust(6)}  {row[2]}")
+    for title, outcomes in before.items():
+        print(f"  stock with the tests alone: {title} {report.summary(results.Verdict(outcomes=outcomes))}")

@@ -10,6 +10,8 @@ from lab import station
 from lab.errors import LabError, Status
 from lab.proc import Progress, Shell, ask
 
+# What make leaves in kit/ and soak/, where somebody has called it there.
+BUILT = (".*", "*.o", "*.ko", "*.mod", "*.mod.c", "Module.symvers", "modules.order", "mn-kit", "mn-soak", "mn-users")
 OBJECT = re.compile(rb"^  (?:CC|AS) ", re.MULTILINE)
 NO_GIT = "/nonexistent"  # as GIT_DIR: no repository is looked for
 # The same bytes on every machine, and no version taken from a git repository around the tree.
@@ -120,14 +122,33 @@ def objects(log: Path) -> int:
     return len(OBJECT.findall(log.read_bytes())) if log.exists() else 0
 
 
+def module(place: Path, src: Path, source: Path, cache: Path) -> None:
+    """Build one of the tree's sources, which the kernel has built in, as a module: NOT_BUILT if it wants a symbol that is not exported."""
+    folder = place / "module"
+    headers = sorted(source.parent.glob(f"{source.stem}*.h"))
+    identity = station.key((src / "O/vmlinux.symvers").read_bytes(), *(path.read_bytes() for path in (source, *headers)))
+
+    def work(shell: Shell) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        for path in (source, *headers):
+            shutil.copyfile(path, folder / path.name)
+        (folder / "Makefile").write_text(f"obj-m := {source.stem}.o\n", encoding="utf-8")
+        symbols = f"KBUILD_EXTRA_SYMBOLS={(src / 'O').absolute()}/vmlinux.symvers"
+        command: list[str | Path] = ["make", "-C", (src / "O").absolute(), f"M={folder.absolute()}", symbols, "modules"]
+        shell.run(command, Status.NOT_BUILT, env=environment(cache), progress=Progress(f"build {source.stem} as a module", lambda: ""))
+
+    station.station(place, "module", identity, folder / f"{source.stem}.ko", work)
+
+
 def kit(place: Path, src: Path, source: Path, identity: str, cache: Path, folder: str = "kit",
         products: tuple[str, ...] = ("mn_kit.ko", "mn-kit")) -> str:
     """Build module and program, `products`, from a copy of `source` in place/folder."""
-    identity = station.key(identity, station.folder_key(source))
+    identity = station.key(identity, station.folder_key(source, BUILT))
 
     def work(shell: Shell) -> None:
         shutil.rmtree(place / folder, ignore_errors=True)
-        shutil.copytree(source, place / folder, ignore=shutil.ignore_patterns("*.o", "*.ko", "*.cmd", *products))
+        shutil.copytree(source, place / folder, ignore=shutil.ignore_patterns(*BUILT))
         out = (src / "O").absolute()
         symbols = f"KBUILD_EXTRA_SYMBOLS={out}/vmlinux.symvers"  # no Module.symvers: no in-tree module is built
         command: list[str | Path] = ["make", "-C", (place / folder).absolute(), f"KDIR={out}", symbols, "module", "program"]

@@ -14,7 +14,7 @@ from lab.kbuild import NO_GIT
 # checkpatch types that do not count, each with its reason. A sign-off is the sender's (git am -s).
 PATCH_IGNORED = {
     "UNKNOWN_COMMIT_ID": "a source package has no history to look a commit up in",
-    "FILE_PATH_CHANGES": "a new file is below mm/, which MAINTAINERS has",
+    "FILE_PATH_CHANGES": "asked of any new file; all are below mm/ or selftests/{mm,vm}/, which MAINTAINERS has",
 }
 # The same for one base: what today's checkpatch.pl asks for and that kernel does not have.
 BASE_IGNORED = {
@@ -54,7 +54,12 @@ def command(root: Path, *argv: str | Path) -> list[str]:
 
 
 def files(root: Path) -> Iterator[Path]:
-    """Yield the repository's files: all but .git, build/ and caches."""
+    """Yield the repository's files: what git has or would take; where there is no git all but build/ and caches."""
+    listed = subprocess.run(["git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if (root / ".git").exists() and not listed.returncode:
+        yield from (root / name for name in sorted(listed.stdout.split("\0")) if name and (root / name).is_file())
+        return
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(set(folders) - {".git", "build", "__pycache__", ".mypy_cache"})
         yield from (Path(folder, name) for name in sorted(names))
@@ -99,6 +104,22 @@ def unproven(root: Path, bases: dict[str, Base]) -> list[str]:
         f"kit/cases: no case needs the patch {name}" for name in sorted(patches - cures - excused)]
 
 
+def unwired(root: Path, bases: dict[str, Base]) -> list[str]:
+    """Find selftests that a series adds and does not build, or that no script of the tree runs."""
+    found = []
+    for base in bases:
+        for name, patches in intree.added(root / "series" / base).items():
+            text = "\n".join(patch.read_text(encoding="utf-8") for patch in patches)
+            stem = Path(name).stem
+            if not name.startswith("tools/testing/selftests/") or not name.endswith(".c"):
+                continue
+            if not re.search(rf"^\+TEST_GEN_\w+ \+= {stem}$", text, re.MULTILINE):
+                found.append(f"series/{base}: {name} is not in its Makefile")
+            if not re.search(rf'^\+(?!\+\+).*(?:\./|\)"?/){stem}\b', text, re.MULTILINE):
+                found.append(f"series/{base}: no script runs {name}")
+    return found
+
+
 def checks(root: Path, bases: dict[str, Base], kernel: Path) -> list[Check]:
     """Give all checks by name; `kernel` is the tree whose checkpatch.pl judges."""
     checkpatch: list[str | Path] = ["perl", kernel / "scripts/checkpatch.pl", f"--root={kernel}", "--strict",
@@ -120,13 +141,14 @@ def checks(root: Path, bases: dict[str, Base], kernel: Path) -> list[Check]:
     def intree_check(base: str) -> Check:
         return f"in-tree tests of {base} match intree/", lambda: list(intree.mismatches(root, base))
 
-    sources = [path for folder in ("kit", "bench", "soak", "lab") for path in sorted((root / folder).glob("*.[ch]"))]
+    sources = [path for path in files(root) if path.parent.name in ("kit", "bench", "soak", "lab") and path.suffix in (".c", ".h")]
     patches = [root / "series" / base / name for base in bases for name in read_series(root / "series" / base)]
     return [
         *(folder_check(base) for base in bases),
         *(intree_check(base) for base in bases),
         ("no in-tree test is kept by hand", lambda: intree.copies(root, list(bases))),
         ("no sign-off in the series", lambda: sign_offs(root)),
+        ("every selftest is built and run by its folder", lambda: unwired(root, bases)),
         ("every patch has its case", lambda: unproven(root, bases)),
         *(patch_check(path) for path in patches),
         *(file_check(path) for path in sources),

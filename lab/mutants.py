@@ -66,7 +66,7 @@ def test(job: Job, src: Path, place: Path, reports: str) -> str:
         job.guest(str(place.relative_to(job.place)), src, results.PATCHED)
         said = re.search(reports, (place / "console.log").read_text(encoding="utf-8", errors="replace"))
         return f"the kernel: {said[0]}" if said else ""
-    verdict = kunit.run(place, src, kunit.read_reports(ROOT / "intree/reports", job.base.name))
+    verdict = kunit.run(place, src, kunit.read_reports(ROOT / "intree/reports", *job.names))
     console = (place / "kunit-console.log").read_text(encoding="utf-8", errors="replace")
     cases = re.findall(r"(?:not )?ok \d+ (?:- )?(\S+)", console)
     found = killer("KUnit", verdict, f"after {cases[-1]}" if cases else "")
@@ -75,6 +75,13 @@ def test(job: Job, src: Path, place: Path, reports: str) -> str:
     verdict = job.guest(str(place.relative_to(job.place)), src, results.PATCHED)
     console = (place / "console.log").read_text(encoding="utf-8", errors="replace")
     return killer("kit", verdict, results.Console.parse(console).last_case)
+
+
+def unharmed(job: Job, src: Path, place: Path) -> None:
+    """Raise TEST_FAILED if the tests find fault with the kernel without a mutant: they would with any."""
+    found = test(job, src, place, "")
+    if found:
+        raise LabError(Status.TEST_FAILED, f"{found}, on the kernel without a mutant", f"make run BASE={job.base.name}")
 
 
 def run(job: Job, only: str = "") -> list[str]:
@@ -94,6 +101,7 @@ def run(job: Job, only: str = "") -> list[str]:
         series.copy_tree(shell, job.place / "patched/src", src)
         for name in ("kit", "initrd.cpio"):  # the same as of the patched kernel: no mutant changes a header
             shell.run(["cp", "-a", (job.place / "patched" / name).absolute(), place], Status.NO_SOURCE)
+        unharmed(job, src, place)
         for number, mutant in enumerate(mutants, 1):
             path = src / mutant.file
             good = path.read_text(encoding="utf-8")
@@ -114,13 +122,15 @@ def run(job: Job, only: str = "") -> list[str]:
             else:
                 survivors.append(mutant.name)
         kept = job.place / "mutants.json"
-        if not only or kept.exists():  # of a single mutant, beside what was seen of the others
-            earlier = json.loads(kept.read_text(encoding="utf-8")) if only else {"killed": {}, "survivors": []}
+        earlier = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+        same = (earlier.get("source"), earlier.get("series")) == (identity, job.series_key)
+        if not only or same:  # of a single mutant, beside what was seen of the others on the same kernel
+            earlier = earlier if only else {"killed": {}, "survivors": []}
             names = [one.name for one in mutants]
             found_now = {**{name: how for name, how in earlier["killed"].items() if name not in names}, **killed}
             left = [name for name in earlier["survivors"] if name not in names] + survivors
             station.write_atomic(kept, json.dumps({"base": job.base.name, "source": identity, "qemu": vm.version(),
-                                                   "killed": found_now, "survivors": left}, indent=1) + "\n")
+                                                   "series": job.series_key, "killed": found_now, "survivors": left}, indent=1) + "\n")
     print(f"\nbase {job.base.name}: {len(killed)} of {len(mutants)} mutants killed"
           + (f"; SURVIVED: {', '.join(survivors)}" if survivors else ""))
     return survivors

@@ -57,7 +57,12 @@ def check(folder: Path) -> list[Path]:
 
 
 def copy_tree(shell: Shell, source: Path, target: Path, objects: bool = True) -> None:
-    """Make target a tree of hard links to source's files, with its own copy of objects and git data, or without them."""
+    """Make target a tree of hard links to source's files, with its own copy of objects and git data, or without them.
+
+    The objects are the source's, so what was configured and built in an earlier target no longer counts as done.
+    """
+    for name in ("config", "kernel"):
+        (target.parent / ".done" / name).unlink(missing_ok=True)
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     station.need_space(target)

@@ -82,7 +82,7 @@ def read_allowed(path: Path) -> list[tuple[str, re.Pattern[str]]]:
 def programs(job: Job, folder: str, src: Path, identity: str) -> None:
     """Build what soak/ has for a kernel in place/folder that has its kit, and an initrd of it."""
     place = job.place / folder
-    key = station.key(identity, station.folder_key(ROOT / "kit"), (place / "config").read_bytes())
+    key = station.key(identity, station.folder_key(ROOT / "kit", kbuild.BUILT), (place / "config").read_bytes())
     key = kbuild.kit(place, src, ROOT / "soak", key, job.cache, "soak", ("mn_kvm.ko", USERS, "mn-soak"))
     vm.initrd(place, src, key, CONTENTS, "soak-initrd")
 
@@ -167,14 +167,18 @@ class Kernel:
             if one.test.tree == "series":
                 selftests.all_pass(found[name], one.test.skip)
             else:
-                selftests.same(job.selftest("patched", job.place / "patched/src", one), found[name])
+                before = job.selftest("patched", job.place / "patched/src", one)
+                selftests.same(before, found[name])
+                if before.status:
+                    found[name].status = found[name].status or before.status
+                    found[name].problems += [f"without the options to watch it: {problem}" for problem in before.problems]
         if "users" in KERNELS[self.name]:
             found[USERS] = users(job, self.folder, self.src)
         return found
 
 
 def run(job: Job, seconds: int, only: str = "") -> None:
-    """Run the campaign, or the part of it on one kernel; keep what a whole one gave in docs/soak."""
+    """Run the campaign, or the part of it on one kernel; keep what a whole one gave in docs/soak if nothing was wrong."""
     if only and only not in KERNELS:
         raise LabError(Status.USAGE, f"no kernel {only!r} to soak", f"KERNEL is one of: {' '.join(KERNELS)}")
     host.need({**host.BUILD, **host.GUEST}, job.build / "host.log")
@@ -199,12 +203,15 @@ def run(job: Job, seconds: int, only: str = "") -> None:
                           "wrong": [problem for verdict in tests.values() for problem in verdict.problems] + wrong}
     reaps = total({"kernels": kept}, "refused_reaps")
     missed = [f"{reaps:,} refused reaps, not {NEEDED:,}: take a longer DURATION"] if not only and reaps < NEEDED else []
+    results.ALLOWED.clear()
     print(f"\nbase {job.base.name}: {reaps:,} refused reaps", *(f"  missed: {line}" for line in missed), sep="\n")
     for _ in missed:
         job.tally.fail(Status.TEST_FAILED)
     if not only:
         data = {"base": job.base.name, "source": identity, "compiler": kbuild.compiler(), "qemu": vm.version(),
                 "date": datetime.now(UTC).date().isoformat(), "seconds": seconds, "machine": " ".join(MACHINE), "missed": missed, "kernels": kept}
-        folder = ROOT / "docs/soak"
-        folder.mkdir(exist_ok=True)
-        station.write_atomic(folder / f"{job.base.name}.json", json.dumps(data, indent=1) + "\n")
+        # A campaign that is short, or went wrong, takes no earlier one's place.
+        target = job.place / "soak.json" if job.tally.failed else ROOT / f"docs/soak/{job.base.name}.json"
+        target.parent.mkdir(exist_ok=True)
+        station.write_atomic(target, json.dumps(data, indent=1) + "\n")
+        print(f"  kept in {target}")

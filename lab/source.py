@@ -73,7 +73,7 @@ class Apt:
 
     def download(self, shell: Shell, package: str, version: str) -> Path:
         """Fetch one package into the cache, whole or not at all."""
-        partial = self.cache / "partial"
+        partial = self.cache / f"partial-{package}"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         progress = Progress(f"download {package} {version}", lambda: f"{folder_size(partial) >> 20} MiB,")

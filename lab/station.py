@@ -29,9 +29,9 @@ def key(*parts: str | bytes) -> str:
     return total.hexdigest()
 
 
-def folder_key(folder: Path) -> str:
-    """Hash names and contents of all files under a small folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+def folder_key(folder: Path, built: tuple[str, ...] = ()) -> str:
+    """Hash names and contents of all files under a small folder, but of those that are built from others."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not any(path.match(name) for name in built))
     return key(*(key(str(path.relative_to(folder)), path.read_bytes()) for path in files))
 
 

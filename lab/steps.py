@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lab import host, kunit, results, selftests, series, station, vm
 from lab.data import Selftest, read_selftests, slug
+from lab.errors import LabError, Status
 from lab.job import GUESTS, KUNIT, ROOT, Job, problems, proof
 from lab.proc import Shell, parallel
 
@@ -21,6 +22,8 @@ def at_patch(job: Job, identity: str, src: Path, number: int, programs: list[Sel
         guests[KUNIT] = partial(kunit.run, place, src, kunit.read_reports(ROOT / "intree/reports", *job.names))
     tested = selftests.build(place / "selftests", programs, {"stock": (job.pristine, identity), "series": (src, at)})
     guests |= {built.test.name: partial(selftests.run, place, src, place / "selftests/initrd.cpio", built) for built in tested}
+    if not guests:
+        raise LabError(Status.NO_RESULT, f"no test to run at {job.patches[number].name}")
     found = parallel(guests, GUESTS)
     for built in tested:
         selftests.all_pass(found[built.test.name], built.test.skip)

@@ -344,6 +344,13 @@ class Series(Scratch):
         self.assertEqual((patched / "mm/a.c").read_text(), "Ones\ntwo\nthree\n")
         self.assertEqual((self.tree / "mm/a.c").read_text(), "one\ntwo\nthree\n")
 
+    def test_objects_of_a_copy_are_not_those_that_were_built_there(self) -> None:
+        """What was built in an earlier copy is gone, so it must not count as done."""
+        for name in ("config", "kernel", "guest"):
+            self.write(f"patched/.done/{name}", "identity\n")
+        series.copy_tree(self.shell, self.tree, self.folder / "patched/src")
+        self.assertEqual([path.name for path in (self.folder / "patched/.done").iterdir()], ["guest"])
+
     def test_applied_on_top_of_another_queue(self) -> None:
         series.apply(self.shell, self.tree, series.check(self.queue), below=1)
         for branch, text in (("stock~1", "one\n"), ("stock", "ONE\n"), ("series", "Ones\n")):
@@ -491,6 +498,17 @@ class Lint(Scratch):
         self.write("bad.md", "http" + "://mirror.example.net/x\n" + "/ho" + "me/me/linux\n")
         self.assertEqual([finding.split(":")[:2] for finding in lint.strangers(self.folder)], [["bad.md", "1"], ["bad.md", "2"]])
 
+    def test_selftest_that_nobody_builds_or_runs(self) -> None:
+        base = read_bases(self.write("series/bases", "6.12 linux-source-6.12 1 - the live one\n"))
+        self.write("series/6.12/series", "0001-x.patch\n")
+        head = "--- /dev/null\n+++ b/tools/testing/selftests/mm/x_test.c\n@@ -0,0 +1 @@\n+int x;\n"
+        built, called = "+TEST_GEN_FILES += x_test\n", '+\t"$(dirname "$0")"/x_test\n'
+        for text, words in ((head, ["Makefile", "no script"]), (head + built, ["no script"]), (head + called, ["Makefile"]), (head + built + called, [])):
+            self.write("series/6.12/0001-x.patch", text)
+            found = lint.unwired(self.folder, base)
+            self.assertEqual(len(found), len(words))
+            self.assertTrue(all(word in line for word, line in zip(words, found, strict=True)), found)
+
     def test_sign_off(self) -> None:
         self.write("series/6.12/0001-x.patch", "text\n\nSigned-off-by: A <a@example.org>\n")
         self.write("series/6.12/0002-y.patch", "text, no Signed-off-by: here\n")
@@ -511,7 +529,7 @@ class Docs(Scratch):
     """Tables out of data."""
 
     REPORT = {
-        "base": "6.12", "source": "linux-source-6.12 6.12.117-1", "compiler": "gcc", "qemu": "QEMU", "patches": ["0001-one.patch"],
+        "base": "6.12", "source": "linux-source-6.12 6.12.117-1", "series": "abc", "compiler": "gcc", "qemu": "QEMU", "patches": ["0001-one.patch"],
         "flavours": {
             "stock": {"status": 0, "cases": {"a": {"result": "fail", "reason": "hangs"}}},
             "patched": {"status": 0, "cases": {"a": {"result": "pass", "reason": ""}}},
@@ -531,7 +549,8 @@ class Docs(Scratch):
 
     def record(self, report: dict[str, Any]) -> None:
         self.write("build/6.12/report.json", json.dumps(report))
-        self.write("build/6.12/revert.json", json.dumps({"one": ["a"]}))
+        self.write("build/6.12/revert.json", json.dumps({"source": report["source"], "series": "abc", "fails": {"one": ["a"]},
+                                                         "before": {"KUnit": {"x": "fail", "y": "pass"}}}))
         docs.record(self.folder, self.folder / "build", "6.12")
 
     def test_what_was_not_run_says_so(self) -> None:
@@ -576,6 +595,20 @@ class Docs(Scratch):
         report["selftests"]["hmm-tests"]["status"] = 1
         with self.refused(Status.NO_RESULT, "not as expected"):
             self.record(report)
+        with self.refused(Status.NO_RESULT, "not as expected"):
+            self.record({**self.REPORT, "kunit": {"status": 6, "cases": {"x": "pass"}}})
+
+    def test_a_revert_of_another_series_is_not_recorded(self) -> None:
+        self.record({**self.REPORT, "series": "def"})
+        docs.write(self.folder)
+        self.assertNotIn("make revert", (self.folder / "docs/results.md").read_text())
+        self.assertNotIn("`a`", (self.folder / "README.md").read_text())
+
+    def test_before_and_skips(self) -> None:
+        self.record({**self.REPORT, "kunit": {"status": 0, "cases": {"x": "pass", "y": "skip"}}})
+        docs.write(self.folder)
+        self.assertIn("KUnit on stock with nothing of the series but its tests: 1 pass, 1 fail.", (self.folder / "docs/results.md").read_text())
+        self.assertIn("; KUnit 1 pass, 0 fail, 1 skipped |", (self.folder / "README.md").read_text())
 
     def test_nothing_to_record(self) -> None:
         with self.refused(Status.NO_RESULT, "report.json is missing"):
