@@ -64,7 +64,7 @@ def run_model(build: Path, tally: Tally) -> None:
 def test(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> None:
     """Do everything, for one base or for all, going on after a failure; leave the count in build/tally.
 
-    Of all bases, only the first one has its patches taken out, and a short soak.
+    Of all bases, only the first one has its patches taken out, and a short soak. One on top of another has no steps.
     """
     begun = time.monotonic()
     steps: list[Step] = [
@@ -76,7 +76,8 @@ def test(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> N
     for base in chosen:
         # Which case needs which patch is the same on all bases: prove it where the series is submitted.
         only_first: list[Callable[[Job], None]] = [short_soak, revert] if base == chosen[0] else []
-        verbs = [gate, run, at_each_patch, *only_first]
+        at_patches = [] if base in bases and bases[base].under else [at_each_patch]
+        verbs = [gate, run, *at_patches, *only_first]
         steps += [on_base(verb, base, options, bases, tally) for verb in verbs]
     do_all(steps, tally)
     options.build.mkdir(exist_ok=True)

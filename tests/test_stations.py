@@ -503,7 +503,9 @@ class Lint(Scratch):
         self.write("series/6.12/series", "0001-x.patch\n")
         head = "--- /dev/null\n+++ b/tools/testing/selftests/mm/x_test.c\n@@ -0,0 +1 @@\n+int x;\n"
         built, called = "+TEST_GEN_FILES += x_test\n", '+\t"$(dirname "$0")"/x_test\n'
-        for text, words in ((head, ["Makefile", "no script"]), (head + built, ["no script"]), (head + called, ["Makefile"]), (head + built + called, [])):
+        given: list[tuple[str, list[str]]] = [
+            (head, ["Makefile", "no script"]), (head + built, ["no script"]), (head + called, ["Makefile"]), (head + built + called, [])]
+        for text, words in given:
             self.write("series/6.12/0001-x.patch", text)
             found = lint.unwired(self.folder, base)
             self.assertEqual(len(found), len(words))
