@@ -11,6 +11,9 @@ SUCCESS = re.compile(r"(mprotect|munmap|madvise|fork) hlist=(\d+) interval=([01]
 REAP = re.compile(r"reap vmas=(\d+) hlist=(\d+) refuser=(\d+)$")
 OOM = re.compile(r"oom hlist=(\d+) refuser=(\d+)$")
 NOBODY = str(2**32 - 1)
+# In the words of bench.judge().
+LIMITS = ("All limits are met: at most 1.000 times stock's instructions where nobody refuses; with 1,000 mappings and 8 notifiers at least 10 times "
+          "fewer if the first refuses, 5 times if another does; no line logged; no structure larger. What an OOM kill takes has no limit.")
 
 
 def read(root: Path, verb: str) -> dict[str, Data]:
@@ -33,7 +36,7 @@ def pages(found: dict[str, Data]) -> list[str]:
     lines: list[str] = []
     for base, data in found.items():
         lines += [f"## {base}: {data['source']}", "", f"`make bench BASE={base}` on {data['date']}; {data['compiler']}; {data['qemu']}.", ""]
-        lines += ["Not reached: " + "; ".join(data["missed"]) + "." if data["missed"] else "All numbers are reached.", ""]
+        lines += ["Not reached: " + "; ".join(data["missed"]) + "." if data["missed"] else LIMITS, ""]
         lines += [f"![cost, by mappings, by place and by notifiers](bench/{base}.svg)", "", "### Nobody refuses", "",
                   "| call | hlist notifiers | interval notifier | stock | with the series | ratio |", "|---|---|---|---|---|---|"]
         for name, (stock, patched) in data["rows"].items():
@@ -66,8 +69,8 @@ def total(data: Data, figure: str) -> int:
 def soaked(base: str, data: Data) -> str:
     """Say what a campaign has found."""
     wrong = sum(len(part["wrong"]) for part in data["kernels"].values())
-    return (f"{total(data, 'refused_reaps'):,} refused reaps on {base}, while notifiers came and went, on kernels that watch themselves "
-            f"({', '.join(data['kernels'])}), gave {f'{wrong} complaints' if wrong else 'no unbalanced range, no late callback and no splat'} "
+    return (f"{total(data, 'refused_reaps'):,} refused reaps on {base}, while notifiers came and went, on kernels with "
+            f"{', '.join(data['kernels'])}, gave {f'complaints: {wrong}' if wrong else 'no unbalanced range, no late callback and no splat'} "
             "([campaign](docs/results.md))")
 
 
