@@ -316,12 +316,13 @@ def alone(job: Job, identity: str, built: list[selftests.Built]) -> dict[str, di
     shutil.rmtree(job.place / folder, ignore_errors=True)
     shell = Shell(job.place / folder / "series.log")
     series.copy_tree(shell, job.pristine, src)
-    series.apply(shell, src, [path for path in job.patches if series.only_tests(path)])
+    series.apply(shell, src, [path for path in job.patches if series.only_tests(path) and not series.only_words(path.read_text(encoding="utf-8"))])
     job.compile(folder, src, station.key("tests alone", identity, job.series_key))
     guests: dict[str, Callable[[], results.Verdict]] = {
-        program.test.name: partial(job.selftest, folder, src, program) for program in built if program.test.cures}
+        program.test.name: partial(job.selftest, folder, src, program, 2 * vm.SECONDS) for program in built if program.test.cures}
     if kunit.suites(src):
-        guests[KUNIT] = partial(kunit.run, job.place / folder, src, kunit.read_reports(ROOT / "intree/reports", *job.names))
+        announced = kunit.read_reports(ROOT / "intree/reports", *job.names)
+        guests[KUNIT] = partial(kunit.run, job.place / folder, src, announced, 2 * vm.SECONDS)
     return {title: verdict.outcomes for title, verdict in parallel(guests, GUESTS).items()}
 
 
@@ -329,6 +330,9 @@ def revert(job: Job, only: str = "") -> None:
     """Take each patch (or the one with slug `only`) out alone: exactly its own cases may fail, one at least must."""
     unproven = read_unproven(ROOT / "series/unproven")
     slugs = [slug(path.name) for path in job.patches if not series.only_tests(path) and slug(path.name) not in unproven]
+    names = [slug(path.name) for path in job.patches]
+    if only in names and only not in slugs:
+        raise LabError(Status.USAGE, f"{only} is not taken out: {unproven.get(only, 'it only adds tests or words')}", f"PATCH is one of: {' '.join(slugs)}")
     if only and only not in slugs:
         raise LabError(Status.USAGE, f"no patch {only} in series/{job.base.name}", f"PATCH is one of: {' '.join(slugs)}")
     if not slugs:
