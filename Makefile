@@ -49,7 +49,7 @@ intree: ## [BASE=6.12] write the in-tree tests of intree/ into build/BASE/tree, 
 	@$(LAB) intree $(base)
 
 port: ## FROM=7.3 TO=6.12 start a port in build/TO/tree; it stops at a conflict
-	@$(if $(FROM)$(TO),,$(error FROM= and TO= are needed: make port FROM=7.3 TO=6.12))$(LAB) port --from "$(FROM)" --base "$(TO)"
+	@$(if $(and $(FROM),$(TO)),,$(error FROM= and TO= are needed: make port FROM=7.3 TO=6.12))$(LAB) port --from "$(FROM)" --base "$(TO)"
 
 docs: ## [RECORD=6.12] regenerate the tables from what was recorded; RECORD= keeps the last run and revert first
 	@$(LAB) docs $(if $(RECORD),--record "$(RECORD)")

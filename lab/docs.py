@@ -46,10 +46,11 @@ def record(root: Path, build: Path, base: str) -> Path:
                      for name, case in next(iter(flavours.values())).items()}
     without = of_the_run(report, place / "revert.json")
     kept["without"] = without["fails"] if without else earlier.get("without", {})
-    kept["before"] = without["before"] if without else earlier.get("before", {})
     kept["reverted"] = kept["date"] if without else earlier.get("reverted", earlier.get("date", ""))
     kept["kunit"] = report.get("kunit", {}).get("cases", {})
     kept["selftests"] = report.get("selftests", {})
+    after = {"KUnit": kept["kunit"], **{name: one["patched"] for name, one in kept["selftests"].items()}}
+    kept["before"] = before(without["before"], after) if without else earlier.get("before", {})
     mutated = of_the_run(report, place / "mutants.json")
     kept["mutants"] = {**mutated, "date": kept["date"]} if mutated else earlier.get("mutants", {})
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -61,6 +62,14 @@ def of_the_run(report: Result, path: Path) -> Result:
     """Read what another verb left of the kernel and the series that were run; {} for nothing, or of others."""
     found: Result = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return found if all(found.get(key) == report[key] for key in ("source", "series")) else {}
+
+
+def before(found: dict[str, dict[str, str]], after: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """Give, by title, what the cases of the run gave without the fixes; NO_RESULT if one gave nothing."""
+    missing = [f"{title}: {name}" for title in found for name in after.get(title, {}) if name not in found[title]]
+    if missing:
+        raise LabError(Status.NO_RESULT, f"without the fixes there is no result of {missing[0]}", "make revert")
+    return {title: {name: found[title][name] for name in after.get(title, {})} for title in found}
 
 
 def results(root: Path) -> dict[str, Result]:
@@ -93,8 +102,14 @@ def selftests(result: Result) -> list[str]:
         return []
     lines = ["The kernel's own selftests, each in a boot of its own:", "", "| program | from | stock | with the series |", "|---|---|---|---|"]
     for name, found in tested.items():
+        if name == "test_hmm.sh":  # not in a guest
+            continue
         cells = [count(list(found[flavour].values())) if flavour in found else "-" for flavour in ("stock", "patched")]
         lines.append(f"| {name} | the {'stock tree' if found['tree'] == 'stock' else 'series'} | {' | '.join(cells)} |")
+    if "test_hmm.sh" in tested:
+        cells = [count(list(tested["test_hmm.sh"][flavour].values())) for flavour in ("stock", "patched") if flavour in tested["test_hmm.sh"]]
+        lines.append(f"\ntest_hmm.sh with stubs for modprobe, modinfo, id and the programs, outside a guest: stock {'; with the series '.join(cells)}."
+                     if len(cells) == 2 else f"\ntest_hmm.sh with stubs, outside a guest, with the series: {cells[0]}.")
     lines += [f"\n{name} runs without `{test}`: {reason}." for name, found in tested.items() for test, reason in found["left_out"].items()]
     lines += [f"\n{name} on stock with nothing of the series but its tests: {count(list(found.values()))}." for name, found in result.get("before", {}).items()]
     return [*lines, ""]
@@ -122,7 +137,7 @@ def patch_table(root: Path, base: str, recorded: dict[str, Result]) -> list[str]
     for name in read_series(root / "series" / base):
         failing = recorded.get(base, {}).get("without", {}).get(slug(name))
         if only_tests(root / "series" / base / name):
-            cell = "adds tests" if any("test" in path for path in touched([root / "series" / base / name])) else "documentation"
+            cell = "tests" if any("test" in path for path in touched([root / "series" / base / name])) else "documentation"
         elif failing is None:
             cell = "not run"
         else:

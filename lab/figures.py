@@ -13,7 +13,7 @@ OOM = re.compile(r"oom hlist=(\d+) refuser=(\d+)$")
 NOBODY = str(2**32 - 1)
 # In the words of bench.judge().
 LIMITS = ("All limits are met: at most 1.000 times stock's instructions where nobody refuses; with 1,000 mappings and 8 notifiers at least 10 times "
-          "fewer if the first refuses, 5 times if another does; no line logged; no structure larger. What an OOM kill takes has no limit.")
+          "fewer if the first refuses, 5 times if another does; no line logged; no structure of another size. What an OOM kill takes has no limit.")
 
 
 def read(root: Path, verb: str) -> dict[str, Data]:

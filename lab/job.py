@@ -232,7 +232,7 @@ def run(job: Job) -> None:
         tested = [(built, job.compare(built, {flavour: verdict for (name, flavour), verdict in judged.items() if name == built.test.name}))
                   for built in programs]
         about: dict[str, object] = {
-            "base": job.base.name, "source": identity, "series": job.series_key, "proven": "" if job.tree else job.base.proven,
+            "base": job.base.name, "source": identity, "series": job.series_key, "key": proof(job, identity, "run", "").key, "proven": "" if job.tree else job.base.proven,
             "compiler": kbuild.compiler(), "qemu": vm.version(),
             "patches": [path.name for path in job.patches],
         }
@@ -310,7 +310,8 @@ def without(job: Job, number: int, name: str, built: list[selftests.Built]) -> t
 def alone(job: Job, identity: str, built: list[selftests.Built]) -> dict[str, dict[str, str]]:
     """Build stock with nothing but the patches that add tests; give the outcomes of KUnit and of the series' programs, by title.
 
-    They run only where the series has been applied, so this is their "before". Each of them has to fail somewhere.
+    They run only where the series has been applied, so this is their "before". NO_RESULT unless each was run to its end and gave
+    a result for each case that `run` has.
     """
     folder, src = "revert/tests-alone", job.place / "revert/src"
     shutil.rmtree(job.place / folder, ignore_errors=True)
@@ -323,7 +324,21 @@ def alone(job: Job, identity: str, built: list[selftests.Built]) -> dict[str, di
     if kunit.suites(src):
         announced = kunit.read_reports(ROOT / "intree/reports", *job.names)
         guests[KUNIT] = partial(kunit.run, job.place / folder, src, announced, 2 * vm.SECONDS)
-    return {title: verdict.outcomes for title, verdict in parallel(guests, GUESTS).items()}
+    report = json.loads((job.place / "report.json").read_text(encoding="utf-8")) if (job.place / "report.json").exists() else {}
+    after = {program.test.name: report.get("selftests", {}).get(program.test.name, {}).get("patched", {}) for program in built}
+    after[KUNIT] = report.get("kunit", {}).get("cases", {})
+    return {title: whole(title, verdict, after[title], job.base.name) for title, verdict in parallel(guests, GUESTS).items()}
+
+
+def whole(title: str, verdict: results.Verdict, after: dict[str, str], base: str) -> dict[str, str]:
+    """Give the outcomes of the cases in `after`; a kernel in trouble may print half a line and then the whole one."""
+    if not after:
+        raise LabError(Status.NO_RESULT, f"nothing to hold {title} without the fixes against", f"make run BASE={base}")
+    missing = [name for name in after if name not in verdict.outcomes]
+    if missing or verdict.status == Status.NO_RESULT:
+        raise LabError(Status.NO_RESULT, f"{title} without the fixes has no result of {len(missing)} cases",
+                       f"see build/{base}/revert/tests-alone", "\n".join([*missing, *verdict.problems]))
+    return {name: verdict.outcomes[name] for name in after}
 
 
 def revert(job: Job, only: str = "") -> None:
@@ -362,7 +377,7 @@ def revert(job: Job, only: str = "") -> None:
             table.append([name, "yes" if verdict.status == Status.OK else "NO", ", ".join(failed) or "-"])
             problems(f"without {name} ({job.place / 'revert' / name})", verdict)
         before: dict[str, dict[str, str]] = {}
-        if not only:
+        if not only and not job.below:  # for a base on top of another, stock is not what it starts from
             known = proof(job, identity, "revert", "tests-alone")
             before = known.get() or alone(job, identity, built)
             verdict = results.Verdict(problems=[f"{title} does not fail on stock" for title, found in before.items() if "fail" not in found.values()])

@@ -10,8 +10,8 @@ from lab import station
 from lab.errors import LabError, Status
 from lab.proc import Progress, Shell, ask
 
-# What make leaves in kit/ and soak/, where somebody has called it there.
-BUILT = (".*", "*.o", "*.ko", "*.mod", "*.mod.c", "Module.symvers", "modules.order", "mn-kit", "mn-soak", "mn-users")
+# What make leaves in kit/, soak/ and bench/, where somebody has called it there.
+BUILT = (".*", "*.o", "*.ko", "*.mod", "*.mod.c", "Module.symvers", "modules.order", "mn-kit", "mn-soak", "mn-users", "mn-bench")
 OBJECT = re.compile(rb"^  (?:CC|AS) ", re.MULTILINE)
 NO_GIT = "/nonexistent"  # as GIT_DIR: no repository is looked for
 # The same bytes on every machine, and no version taken from a git repository around the tree.
@@ -126,7 +126,7 @@ def module(place: Path, src: Path, source: Path, cache: Path) -> None:
     """Build one of the tree's sources, which the kernel has built in, as a module: NOT_BUILT if it wants a symbol that is not exported."""
     folder = place / "module"
     headers = sorted(source.parent.glob(f"{source.stem}*.h"))
-    identity = station.key((src / "O/vmlinux.symvers").read_bytes(), *(path.read_bytes() for path in (source, *headers)))
+    identity = station.key(compiler(), (src / "O/.config").read_bytes(), (src / "O/vmlinux.symvers").read_bytes(), *(path.read_bytes() for path in (source, *headers)))
 
     def work(shell: Shell) -> None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -137,6 +137,9 @@ def module(place: Path, src: Path, source: Path, cache: Path) -> None:
         symbols = f"KBUILD_EXTRA_SYMBOLS={(src / 'O').absolute()}/vmlinux.symvers"
         command: list[str | Path] = ["make", "-C", (src / "O").absolute(), f"M={folder.absolute()}", symbols, "modules"]
         shell.run(command, Status.NOT_BUILT, env=environment(cache), progress=Progress(f"build {source.stem} as a module", lambda: ""))
+        undefined = re.findall(r"\S+ \[\S+\] undefined!", shell.log.read_text(encoding="utf-8"))  # 6.1 only warns
+        if undefined:
+            raise LabError(Status.NOT_BUILT, f"{source.name} cannot be a module: {undefined[0]}", "export the symbol, or do without it")
 
     station.station(place, "module", identity, folder / f"{source.stem}.ko", work)
 

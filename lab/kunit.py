@@ -136,7 +136,7 @@ def skips(console: str, verdict: Verdict) -> None:
         names = [name for name in verdict.outcomes if name.startswith(f"{case}: ")]
         marked = sum(verdict.outcomes[name] == "skip" for name in names)
         passed = [name for name in names if verdict.outcomes[name] == "pass"]
-        for name in passed[len(passed) - (int(number) - marked):] if int(number) > marked else ():
+        for name in passed[max(0, len(passed) - (int(number) - marked)):] if int(number) > marked else ():
             verdict.outcomes[name] = "skip"
 
 

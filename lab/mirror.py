@@ -139,7 +139,7 @@ def run(job: Job) -> None:
         verdicts = {results.STOCK: mirror.guest("before", mirror.without("before", mirror.fixes), results.STOCK)}
         verdicts[results.PATCHED] = mirror.guest("patched", job.place / "patched/src", results.PATCHED)
         about: dict[str, object] = {
-            "base": job.base.name, "source": named(job, identity), "compiler": kbuild.compiler(), "qemu": vm.version(),
+            "base": job.base.name, "source": named(job, identity), "series": job.series_key, "compiler": kbuild.compiler(), "qemu": vm.version(),
             "patches": [path.name for path in job.patches], "note": NOTE,
         }
         station.write_atomic(job.place / "report.json", report.as_json(about, verdicts))
@@ -170,7 +170,7 @@ def revert(job: Job, only: str = "") -> None:
     proven = True
     with station.lock(job.place):
         (job.place / "revert.json").unlink(missing_ok=True)
-        mirror.patched()
+        identity = mirror.patched()
         for name, number in slugs.items():
             if only in ("", name):
                 verdict = mirror.guest("revert", mirror.without("revert", [number]), name)
@@ -183,4 +183,5 @@ def revert(job: Job, only: str = "") -> None:
                 print(f"  without {name}: {word}; fails: {', '.join(failing[name]) or '-'}")
                 problems(f"without {name} ({job.place / 'reverted' / name})", verdict)
         if proven and not only:
-            station.write_atomic(job.place / "revert.json", json.dumps(failing, indent=1) + "\n")
+            kept = {"source": named(job, identity), "series": job.series_key, "fails": failing, "before": {}}
+            station.write_atomic(job.place / "revert.json", json.dumps(kept, indent=1) + "\n")

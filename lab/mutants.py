@@ -77,9 +77,12 @@ def test(job: Job, src: Path, place: Path, reports: str) -> str:
     return killer("kit", verdict, results.Console.parse(console).last_case)
 
 
-def unharmed(job: Job, src: Path, place: Path) -> None:
-    """Raise TEST_FAILED if the tests find fault with the kernel without a mutant: they would with any."""
+def unharmed(job: Job, src: Path, place: Path, mutants: list[Mutant]) -> None:
+    """Raise TEST_FAILED if the tests find fault with the kernel without a mutant, or it reports one: they would with any."""
     found = test(job, src, place, "")
+    console = (place / "console.log").read_text(encoding="utf-8", errors="replace") if (place / "console.log").exists() else ""
+    said = [match[0] for one in mutants if one.reports and (match := re.search(one.reports, console))]
+    found = found or (f"it says {said[0]!r}" if said else "") or ("" if console else "the kit did not run")
     if found:
         raise LabError(Status.TEST_FAILED, f"{found}, on the kernel without a mutant", f"make run BASE={job.base.name}")
 
@@ -101,7 +104,7 @@ def run(job: Job, only: str = "") -> list[str]:
         series.copy_tree(shell, job.place / "patched/src", src)
         for name in ("kit", "initrd.cpio"):  # the same as of the patched kernel: no mutant changes a header
             shell.run(["cp", "-a", (job.place / "patched" / name).absolute(), place], Status.NO_SOURCE)
-        unharmed(job, src, place)
+        unharmed(job, src, place, mutants)
         for number, mutant in enumerate(mutants, 1):
             path = src / mutant.file
             good = path.read_text(encoding="utf-8")

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.errors import Status
+from lab.errors import LabError, Status
 from lab.proc import environment
 from lab.results import Verdict
 
 NAME = "test_hmm.sh"
 # What each mode of the script is to run; one that the script does not have is left out.
-MODES = {"smoke": "hmm-tests", "reap": "hmm_reap_test", "fail_nth": "mmu_notifier_fail_nth"}
+MODES = {"smoke": "hmm-tests", "reap": "hmm_reap_test", "fail_nth": "mmu_notifier_fail_nth", "mirror": "hmm-mirror-tests"}
 STUB = '#!/bin/sh\necho "${{0##*/}} $*" >> "$CALLS"\n{said}exit {status}\n'
 LOAD, UNLOAD = "modprobe test_hmm", "modprobe -r test_hmm"
 SKIP = 4  # of kselftest
@@ -82,6 +82,9 @@ def run(src: Path, *, stock: bool = False) -> Verdict | None:
         return None
     text = paths[0].read_text(encoding="utf-8")
     verdict = Verdict()
+    unknown = sorted(set(re.findall(r'"\$1" = "(\w+)"', text)) - set(MODES))
+    if unknown:
+        raise LabError(Status.USAGE, f"{NAME} has a mode {unknown[0]} that nobody tests", "name it in MODES of lab/script.py")
     for case in cases(text):
         wrong = run_case(text, case)
         verdict.outcomes[case.name] = "fail" if wrong else "pass"

@@ -37,7 +37,7 @@ def of_the_run(job: Job, identity: str) -> Found:
     """Give what `run` saw on the whole series, {} if that is not there or was not as expected: the last kernel is the patched one."""
     path = job.place / "report.json"
     report = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if (report.get("source"), report.get("series")) != (identity, job.series_key):
+    if report.get("key") != proof(job, identity, "run", "").key:
         return {}
     found = {name: one for name, one in report["selftests"].items() if one["tree"] == "series" and name != script.NAME}
     cases = {name: one["patched"] for name, one in found.items()}

@@ -79,7 +79,7 @@ class Pages(unittest.TestCase):
         self.assertIn("no splat", figures.soaked("7.3", data))
         self.assertIn("| refused reaps | 60,000 | 60,000 |", figures.campaigns({"7.3": data}))
         data["kernels"]["lockdep"] = {**part, "wrong": ["splat: BUG: "]}
-        self.assertIn("gave 1 complaints", figures.soaked("7.3", data))
+        self.assertIn("gave complaints: 1", figures.soaked("7.3", data))
         self.assertIn("- lockdep: splat: BUG: ", figures.campaigns({"7.3": data}))
 
 

@@ -7,12 +7,13 @@ import unittest
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest import mock
 
 from lab import script, steps
 from lab.job import KUNIT, Job
 
 REPORT: dict[str, Any] = {
-    "source": "linux 1", "series": "abc", "kunit": {"status": 0, "cases": {"case": "pass"}},
+    "key": "abc", "kunit": {"status": 0, "cases": {"case": "pass"}},
     "selftests": {"hmm-tests": {"tree": "stock", "status": 0, "stock": {"x": "pass"}, "patched": {"x": "pass"}},
                   "reap": {"tree": "series", "status": 0, "patched": {"y": "pass"}},
                   script.NAME: {"tree": "series", "status": 0, "patched": {"z": "pass"}}},
@@ -25,7 +26,10 @@ class OfTheRun(unittest.TestCase):
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        self.job = cast(Job, SimpleNamespace(place=Path(folder.name), series_key="abc"))
+        self.job = cast(Job, SimpleNamespace(place=Path(folder.name)))
+        proof = mock.patch.object(steps, "proof", return_value=SimpleNamespace(key="abc"))
+        proof.start()
+        self.addCleanup(proof.stop)
 
     def found(self, report: dict[str, Any]) -> dict[str, dict[str, str]]:
         """Give what is taken of a report."""
@@ -36,8 +40,8 @@ class OfTheRun(unittest.TestCase):
         self.assertEqual(self.found(REPORT), {"reap": {"y": "pass"}, KUNIT: {"case": "pass"}})
 
     def test_nothing_of_another_kernel_or_series(self) -> None:
-        self.assertEqual(self.found({**REPORT, "source": "linux 2"}), {})
-        self.assertEqual(self.found({**REPORT, "series": "def"}), {})
+        self.assertEqual(self.found({**REPORT, "key": "def"}), {})
+        self.assertEqual(self.found({name: part for name, part in REPORT.items() if name != "key"}), {})
 
     def test_nothing_of_a_run_that_failed(self) -> None:
         self.assertEqual(self.found({**REPORT, "kunit": {"status": 6, "cases": {"case": "pass"}}}), {})
