@@ -633,6 +633,8 @@ static int __reap_start(struct reap *r)
 
 static void reap_end(struct reap *r)
 {
+	if (r->shared == MAP_FAILED)
+		return;
 	if (r->victim.pid > 0 && !r->victim.gone) {
 		kill(r->victim.pid, SIGKILL);
 		if (r->traced && (r->stopped || !victim_wait_stop(r)))
