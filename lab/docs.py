@@ -49,8 +49,7 @@ def record(root: Path, build: Path, base: str) -> Path:
     kept["reverted"] = kept["date"] if without else earlier.get("reverted", earlier.get("date", ""))
     kept["kunit"] = report.get("kunit", {}).get("cases", {})
     kept["selftests"] = report.get("selftests", {})
-    after = {"KUnit": kept["kunit"], **{name: one["patched"] for name, one in kept["selftests"].items()}}
-    kept["before"] = before(without["before"], after) if without else earlier.get("before", {})
+    kept["before"] = without["before"] if without else earlier.get("before", {})
     mutated = of_the_run(report, place / "mutants.json")
     kept["mutants"] = {**mutated, "date": kept["date"]} if mutated else earlier.get("mutants", {})
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -62,14 +61,6 @@ def of_the_run(report: Result, path: Path) -> Result:
     """Read what another verb left of the kernel and the series that were run; {} for nothing, or of others."""
     found: Result = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return found if all(found.get(key) == report[key] for key in ("source", "series")) else {}
-
-
-def before(found: dict[str, dict[str, str]], after: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
-    """Give, by title, what the cases of the run gave without the fixes; NO_RESULT if one gave nothing."""
-    missing = [f"{title}: {name}" for title in found for name in after.get(title, {}) if name not in found[title]]
-    if missing:
-        raise LabError(Status.NO_RESULT, f"without the fixes there is no result of {missing[0]}", "make revert")
-    return {title: {name: found[title][name] for name in after.get(title, {})} for title in found}
 
 
 def results(root: Path) -> dict[str, Result]:
