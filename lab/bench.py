@@ -121,9 +121,8 @@ class Bench:
         vm.initrd(place, src, key, CONTENTS)
         if not vm.boot(place, src, words=WORDS, machine=MACHINE, append=APPEND, seconds=SECONDS):
             raise LabError(Status.GUEST, f"the bench's guest on the {flavour} kernel did not end in {SECONDS:.0f} s")
-        logs = [(place / name).read_text(encoding="utf-8", errors="replace") for name in ("results.log", "console.log")]
         try:
-            rows = parse(*logs)
+            rows = parse(*vm.logs(place))
         except LabError:
             vm.forget(place)
             raise

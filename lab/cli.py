@@ -16,7 +16,7 @@ from lab import bench, docs, host, intree, job, lint, mirror, model, mutants, qu
 from lab.data import Base, read_bases, read_cases
 from lab.errors import MEANING, LabError, Status, exit_table
 from lab.gate import gate
-from lab.job import Job, Tally, problems, revert, run
+from lab.job import Job, Tally, revert, run
 
 Step = tuple[str, Callable[[], None]]
 
@@ -34,7 +34,7 @@ def run_lint(bases: dict[str, Base], build: Path, tally: Tally) -> None:
         for line in found:
             print(f"    {line}")
         if found:
-            tally.fail(Status.TEST_FAILED)
+            tally.fail(Status.TEST_FAILED, f"{name}: {found[0]}")
         else:
             tally.passed += 1
 
@@ -45,11 +45,11 @@ def run_unit(build: Path, tally: Tally) -> None:
     host.need(host.UNIT, build / "host.log")
     suite = unittest.defaultTestLoader.discover(str(job.ROOT / "tests"), top_level_dir=str(job.ROOT))
     outcome = unittest.TextTestRunner(stream=sys.stdout, buffer=True).run(suite)
-    bad = len(outcome.failures) + len(outcome.errors)
+    bad = [str(case) for case, _ in (*outcome.failures, *outcome.errors)]
     tally.skipped += len(outcome.skipped)
-    tally.passed += max(0, outcome.testsRun - bad - len(outcome.skipped))
-    for _ in range(bad or int(not outcome.testsRun)):
-        tally.fail(Status.TEST_FAILED)
+    tally.passed += max(0, outcome.testsRun - len(bad) - len(outcome.skipped))
+    for line in bad or ([] if outcome.testsRun else ["no test was found"]):
+        tally.fail(Status.TEST_FAILED, line)
 
 
 def run_model(build: Path, tally: Tally) -> None:
@@ -57,8 +57,8 @@ def run_model(build: Path, tally: Tally) -> None:
     host.need({**host.BUILD, **host.MODEL}, build / "host.log")
     wrong = model.run(job.ROOT, build)
     tally.passed += len(model.read_runs(job.ROOT / "model/runs")) - len(wrong)
-    for _ in wrong:
-        tally.fail(Status.TEST_FAILED)
+    for line in wrong:
+        tally.fail(Status.TEST_FAILED, f"model: {line}")
 
 
 def test(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> None:
@@ -82,7 +82,8 @@ def test(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> N
     do_all(steps, tally)
     options.build.mkdir(exist_ok=True)
     station.write_atomic(options.build / "tally", f"{tally}\n")
-    print(f"\n{(time.monotonic() - begun) / 60:.1f} minutes on {os.cpu_count()} CPUs\n{tally}")
+    # The end of the output may be all that anybody sees of it.
+    print(f"\n{(time.monotonic() - begun) / 60:.1f} minutes on {os.cpu_count()} CPUs", *tally.wrong, tally, sep="\n")
 
 
 def short_soak(kernel: Job) -> None:
@@ -108,7 +109,7 @@ def do_all(steps: list[Step], tally: Tally) -> None:
             step()
         except LabError as error:
             complain(error)
-            tally.fail(error.status)
+            tally.fail(error.status, f"{title}: {error.message}")
 
 
 def on_base(verb: Callable[[Job], None], base: str, options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> Step:
@@ -139,9 +140,8 @@ def make_job(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) 
 def judge(options: argparse.Namespace, tally: Tally) -> None:
     """Judge old logs again."""
     text = [path.read_text(encoding="utf-8", errors="replace") for path in (options.results, options.console)]
-    verdict = results.judge(text[0], text[1], read_cases(options.cases, options.base), options.flavour, allow_skip=options.allow_skip)
-    problems(options.flavour, verdict)
-    tally.verdict(verdict)
+    verdict = results.judge(text[0], results.whole_records(text[1]), read_cases(options.cases, options.base), options.flavour, allow_skip=options.allow_skip)
+    tally.verdict(options.flavour, verdict)
     print(tally)
 
 
@@ -238,14 +238,14 @@ def dispatch(options: argparse.Namespace) -> Status:
     elif options.verb == "model":
         run_model(options.build, tally)
     elif options.verb == "mutants":
-        if mutants.run(make_job(options, bases, tally), options.mutant):
-            tally.fail(Status.TEST_FAILED)
+        for name in mutants.run(make_job(options, bases, tally), options.mutant):
+            tally.fail(Status.TEST_FAILED, name)
     elif options.verb == "soak":
         soak.run(make_job(options, bases, tally), options.duration, options.kernel)
         print(tally)
     elif options.verb == "bench":
-        for _ in bench.run(make_job(options, bases, tally)):
-            tally.fail(Status.TEST_FAILED)
+        for line in bench.run(make_job(options, bases, tally)):
+            tally.fail(Status.TEST_FAILED, line)
     else:
         test(options, bases, tally)
     return tally.status

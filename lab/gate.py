@@ -594,7 +594,7 @@ def gate(job: Job) -> None:
         for finding in line.new:
             print(f"    {finding}")
         if line.new:
-            job.tally.fail(Status.TEST_FAILED)
+            job.tally.fail(Status.TEST_FAILED, "\n".join([f"{name}: {line}", *(f"  {finding}" for finding in line.new[:3])]))
         elif line.not_run:
             job.tally.skipped += 1
         else:

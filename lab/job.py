@@ -17,31 +17,39 @@ ROOT = Path(__file__).resolve().parent.parent
 KIT, KUNIT = "kit", "KUnit"
 # Modules that neither build a kernel nor judge a guest: what `proof` keeps does not depend on them.
 ASIDE = ("bench", "cli", "docs", "figures", "gate", "intree", "lint", "mirror", "model", "mutants", "queue", "report", "soak")
+SHOWN, SHORT = 21, 4  # lines of what is wrong with a guest, at the most, and of these at the very end
 GUESTS = 4  # at a time, at the most; a guest seldom keeps both of its CPUs busy
 
 
 @dataclass
 class Tally:
-    """What was counted so far, and the first status that was not OK."""
+    """What was counted so far, the first status that was not OK, and in `wrong` a few lines of each failure."""
 
     passed: int = 0
     failed: int = 0
     skipped: int = 0
     status: Status = Status.OK
+    wrong: list[str] = field(default_factory=list)
 
-    def fail(self, status: Status) -> None:
+    def fail(self, status: Status, why: str) -> None:
         """Note one failure."""
         self.failed += 1
         self.status = self.status or status
+        self.wrong.append(why)
 
-    def verdict(self, verdict: results.Verdict) -> None:
-        """Count a guest's cases; one that is not OK counts at least one failure."""
+    def verdict(self, title: str, verdict: results.Verdict) -> None:
+        """Count a guest's cases, and print what is wrong; one that is not OK counts at least one failure."""
         skipped = sum(outcome == "skip" and name not in verdict.unexpected for name, outcome in verdict.outcomes.items())
         failed = max(len(verdict.unexpected), int(verdict.status != Status.OK))
         self.skipped += skipped
         self.failed += failed
         self.passed += max(0, len(verdict.outcomes) - skipped - failed)
         self.status = self.status or verdict.status
+        if verdict.status:
+            lines = [f"{title}: {MEANING[verdict.status]}", *(f"  {problem}" for problem in verdict.problems)]
+            more = [f"  and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+            print("", *lines[:SHOWN], *more, sep="\n")
+            self.wrong += lines[:SHORT]
 
     def __str__(self) -> str:
         """Give the line a CI reads."""
@@ -170,9 +178,9 @@ class Job:
         """Stations guest and results of one flavour."""
         place = self.place / folder
         ended = vm.boot(place, src, seconds=seconds)
-        text = [(place / name).read_text(encoding="utf-8", errors="replace") for name in ("results.log", "console.log")]
+        text, console = vm.logs(place)
         allow_skip = self.allow_skip or bool(self.tree)
-        verdict = results.judge(text[0], text[1], self.cases, flavour, ended=ended, allow_skip=allow_skip, elsewhere=elsewhere)
+        verdict = results.judge(text, console, self.cases, flavour, ended=ended, allow_skip=allow_skip, elsewhere=elsewhere)
         if verdict.status:
             vm.forget(place)
         return verdict
@@ -264,28 +272,14 @@ def run(job: Job) -> None:
     if scripts:
         print(f"  {script.NAME} with stubs: " + "; ".join(f"{flavour} {report.summary(verdict)}" for flavour, verdict in scripts.items()))
     for flavour, verdict in scripts.items():
-        job.tally.verdict(verdict)
-        problems(f"{script.NAME}, {flavour}", verdict)
+        job.tally.verdict(f"{script.NAME}, {flavour}", verdict)
     for flavour, verdict in verdicts.items():
-        job.tally.verdict(verdict)
-        problems(f"{flavour} ({job.place / flavour})", verdict)
+        job.tally.verdict(f"{flavour} ({job.place / flavour})", verdict)
     if inside:
-        job.tally.verdict(inside)
-        problems(f"KUnit ({job.place / 'patched/kunit-console.log'})", inside)
+        job.tally.verdict(f"KUnit ({job.place / 'patched/kunit-console.log'})", inside)
     for built, found in tested:
         for flavour, verdict in found.items():
-            job.tally.verdict(verdict)
-            problems(f"{built.test.name}, {flavour} ({job.place / flavour / built.test.name}-*.log)", verdict)
-
-
-def problems(title: str, verdict: results.Verdict) -> None:
-    """Print what is wrong with a guest, if anything is."""
-    if verdict.status:
-        print(f"\n{title}: {MEANING[verdict.status]}")
-        for problem in verdict.problems[:20]:
-            print(f"  {problem}")
-        if len(verdict.problems) > 20:
-            print(f"  and {len(verdict.problems) - 20} more")
+            job.tally.verdict(f"{built.test.name}, {flavour} ({job.place / flavour / built.test.name}-*.log)", verdict)
 
 
 def without(job: Job, number: int, name: str, built: list[selftests.Built]) -> tuple[results.Verdict, list[str]]:
@@ -331,7 +325,7 @@ def alone(job: Job, identity: str, built: list[selftests.Built]) -> dict[str, di
 
 
 def whole(title: str, verdict: results.Verdict, after: dict[str, str], base: str) -> dict[str, str]:
-    """Give the outcomes of the cases in `after`; a kernel in trouble may print half a line and then the whole one."""
+    """Give the outcomes of the cases in `after`; one that has no result is NO_RESULT."""
     if not after:
         raise LabError(Status.NO_RESULT, f"nothing to hold {title} without the fixes against", f"make run BASE={base}")
     missing = [name for name in after if name not in verdict.outcomes]
@@ -373,19 +367,18 @@ def revert(job: Job, only: str = "") -> None:
                 if verdict.status == Status.OK:
                     known.put({"fails": dict.fromkeys(failed, "fail")})
             failing[name] = failed
-            job.tally.verdict(results.Verdict(verdict.status, {name: "pass"}))
+            job.tally.verdict(f"without {name} ({job.place / 'revert' / name})", results.Verdict(verdict.status, {name: "pass"}, problems=verdict.problems))
             table.append([name, "yes" if verdict.status == Status.OK else "NO", ", ".join(failed) or "-"])
-            problems(f"without {name} ({job.place / 'revert' / name})", verdict)
         before: dict[str, dict[str, str]] = {}
         if not only and not job.below:  # for a base on top of another, stock is not what it starts from
             known = proof(job, identity, "revert", "tests-alone")
             before = known.get() or alone(job, identity, built)
-            verdict = results.Verdict(problems=[f"{title} does not fail on stock" for title, found in before.items() if "fail" not in found.values()])
+            verdict = results.Verdict(Status.OK, {"tests alone": "pass"})
+            verdict.problems = [f"{title} does not fail on stock" for title, found in before.items() if "fail" not in found.values()]
             verdict.status = Status.TEST_FAILED if verdict.problems else Status.OK
             if verdict.status == Status.OK:
                 known.put(before)
-            job.tally.verdict(results.Verdict(verdict.status, {"tests alone": "pass"}))
-            problems("stock with the patches that add tests alone", verdict)
+            job.tally.verdict("stock with the patches that add tests alone", verdict)
         if not only and all(row[1] == "yes" for row in table):
             kept = {"source": identity, "series": job.series_key, "fails": failing, "before": before}
             station.write_atomic(job.place / "revert.json", json.dumps(kept, indent=1) + "\n")

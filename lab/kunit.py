@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import vm
+from lab import station, vm
 from lab.errors import LabError, Status
 from lab.proc import environment
-from lab.results import TIME, Verdict, is_splat
+from lab.results import TIME, Verdict, is_splat, unusable
 
 SUITE = "mmu_notifier"
 # By suite the option in mm/Kconfig; no other suite is built in.
@@ -76,13 +76,13 @@ def suites(src: Path) -> list[str]:
 def run(place: Path, src: Path, announced: list[Report], seconds: float = vm.SECONDS) -> Verdict:
     """Boot once more with KUnit enabled and judge what the suites printed on the console."""
     ended = vm.boot(place, src, "kunit", BOOT, seconds=seconds)
-    console = place / "kunit-console.log"
-    parsed = place / "kunit.json"
+    text = vm.logs(place, "kunit")[1]
+    parsed, console = place / "kunit.json", place / "kunit-records.log"
     parsed.unlink(missing_ok=True)
+    station.write_atomic(console, text)
     command: list[str | Path] = [sys.executable, src / "tools/testing/kunit/kunit.py", "parse", f"--json={parsed.absolute()}", console]
     # Its status is 1 when a case failed; what counts is what it parsed.
     done = subprocess.run(command, env=environment({}), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    text = console.read_text(encoding="utf-8", errors="replace") if console.exists() else ""
     data = json.loads(parsed.read_text(encoding="utf-8")) if parsed.exists() else {}
     verdict = judge(data, text, ended, done.stdout.count(INCOMPLETE), announced, suites(src))
     if not data and done.stderr:
@@ -119,9 +119,10 @@ def judge(parsed: dict[str, Any], console: str, ended: bool, errors: int = 0, an
     if not ended or found:
         verdict.status = Status.GUEST
         verdict.problems.insert(0, "kunit: the guest hung and was stopped" if not ended else "kunit: the kernel complained")
-    elif absent or errors:
+    elif absent or errors or unusable(console):
         verdict.status = Status.NO_RESULT
-        verdict.problems.insert(0, f"kunit: {f'{errors} errors in the results' if errors else 'no result'} of suite {', '.join(absent or wanted)}")
+        what = unusable(console) or f"{f'{errors} errors in the results' if errors else 'no result'} of suite {', '.join(absent or wanted)}"
+        verdict.problems.insert(0, f"kunit: {what}")
     elif verdict.unexpected:
         verdict.status = Status.TEST_FAILED
     return verdict

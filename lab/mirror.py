@@ -13,7 +13,7 @@ from pathlib import Path
 from lab import host, kbuild, report, results, series, station, vm
 from lab.data import read_cases, slug
 from lab.errors import LabError, Status
-from lab.job import ROOT, Job, problems
+from lab.job import ROOT, Job
 from lab.proc import Shell
 
 PROGRAM = Path("tools/testing/selftests/vm/hmm-mirror-tests.c")
@@ -121,8 +121,8 @@ class Mirror:
         """Run the program, judge what it says."""
         place = self.job.place / folder
         ended = vm.boot(place, src, words=WORDS)
-        text = [(place / name).read_text(encoding="utf-8", errors="replace") for name in ("results.log", "console.log")]
-        verdict = results.judge(as_tap(text[0]), without_reports(text[1], flavour), self.cases, flavour, ended=ended)
+        text, console = vm.logs(place)
+        verdict = results.judge(as_tap(text), without_reports(console, flavour), self.cases, flavour, ended=ended)
         if verdict.status:
             vm.forget(place)
         return verdict
@@ -149,8 +149,7 @@ def run(job: Job) -> None:
         [slug(path.name) for path in job.patches], mirror.cases, verdicts[results.STOCK], verdicts[results.PATCHED],
     ))
     for flavour, verdict in verdicts.items():
-        job.tally.verdict(verdict)
-        problems(flavour, verdict)
+        job.tally.verdict(flavour, verdict)
 
 
 def named(job: Job, identity: str) -> str:
@@ -177,11 +176,11 @@ def revert(job: Job, only: str = "") -> None:
                 shutil.copytree(job.place / "revert", job.place / "reverted" / name, dirs_exist_ok=True,
                                 ignore=shutil.ignore_patterns("src", "initrd.cpio"))
                 failing[name] = [case for case in verdict.failed() if case not in verdict.unexpected]
-                job.tally.verdict(results.Verdict(verdict.status, {name: "pass"}))
                 proven &= verdict.status == Status.OK
                 word = "proven" if verdict.status == Status.OK else "NOT proven"
                 print(f"  without {name}: {word}; fails: {', '.join(failing[name]) or '-'}")
-                problems(f"without {name} ({job.place / 'reverted' / name})", verdict)
+                counted = results.Verdict(verdict.status, {name: "pass"}, problems=verdict.problems)
+                job.tally.verdict(f"without {name} ({job.place / 'reverted' / name})", counted)
         if proven and not only:
             kept = {"source": named(job, identity), "series": job.series_key, "fails": failing, "before": {}}
             station.write_atomic(job.place / "revert.json", json.dumps(kept, indent=1) + "\n")

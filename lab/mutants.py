@@ -64,23 +64,23 @@ def test(job: Job, src: Path, place: Path, reports: str) -> str:
     """Boot the KUnit suite, then, if nothing was noticed, the kit; give the killer. What must report itself only needs the kit."""
     if reports:
         job.guest(str(place.relative_to(job.place)), src, results.PATCHED)
-        said = re.search(reports, (place / "console.log").read_text(encoding="utf-8", errors="replace"))
+        said = re.search(reports, vm.logs(place)[1])
         return f"the kernel: {said[0]}" if said else ""
     verdict = kunit.run(place, src, kunit.read_reports(ROOT / "intree/reports", *job.names))
-    console = (place / "kunit-console.log").read_text(encoding="utf-8", errors="replace")
+    console = vm.logs(place, "kunit")[1]
     cases = re.findall(r"(?:not )?ok \d+ (?:- )?(\S+)", console)
     found = killer("KUnit", verdict, f"after {cases[-1]}" if cases else "")
     if found or verdict.status:
         return found
     verdict = job.guest(str(place.relative_to(job.place)), src, results.PATCHED)
-    console = (place / "console.log").read_text(encoding="utf-8", errors="replace")
+    console = vm.logs(place)[1]
     return killer("kit", verdict, results.Console.parse(console).last_case)
 
 
 def unharmed(job: Job, src: Path, place: Path, mutants: list[Mutant]) -> None:
     """Raise TEST_FAILED if the tests find fault with the kernel without a mutant, or it reports one: they would with any."""
     found = test(job, src, place, "")
-    console = (place / "console.log").read_text(encoding="utf-8", errors="replace") if (place / "console.log").exists() else ""
+    console = vm.logs(place)[1]
     said = [match[0] for one in mutants if one.reports and (match := re.search(one.reports, console))]
     found = found or (f"it says {said[0]!r}" if said else "") or ("" if console else "the kit did not run")
     if found:

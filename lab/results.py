@@ -24,6 +24,10 @@ SPLATS = re.compile(
 ALLOWED: list[re.Pattern[str]] = []
 # The hung-task detector looks every few seconds: its line can come after the case that left the task.
 LATE = re.compile(r"INFO: task .* blocked for more than")
+# What printk says where a printer takes over from another one in the middle of a record, and prints it again.
+REPLAY = "** replaying previous printk message **"
+RECORD = 16  # lines of a record, at the most
+LOST = re.compile(r"^\*\* \d+ printk messages dropped \*\*$", re.MULTILINE)
 TIME = re.compile(r"^(<\d+>)?\[ *\d+\.\d+\](\[ *[TC]\d+\])? ")
 MARK = re.compile(r"mn_kit: (case|end) (\S+)")
 RESULT = re.compile(r"(ok|not ok) (\d+) (?:- )?(\S+)(?:\s+#\s*(.*))?$")
@@ -79,6 +83,33 @@ class Console:
             if mark and mark[1] == "end":
                 case = ""
         return Console(lines, last)
+
+
+def whole_records(text: str) -> str:
+    """Take out of a console what was printed of a record before it was begun again, and the line that says so.
+
+    Half a line of KTAP is one more result, or hides the subtest it begins.
+    """
+    lines = text.splitlines()
+    kept: list[str] = []
+    for at, line in enumerate(lines):
+        if line != REPLAY:
+            kept.append(line)
+            continue
+        again = "\n".join(lines[at + 1:at + 1 + RECORD])
+        # More than one half: the record was begun more than once, or this message itself was.
+        while half := next((size for size in range(min(RECORD, len(kept)), 0, -1)
+                            if again.startswith("\n".join(kept[-size:])) or REPLAY.startswith("\n".join(kept[-size:]))), 0):
+            del kept[-half:]
+    return "".join(f"{line}\n" for line in kept)
+
+
+def unusable(console: str) -> str:
+    """Say why nothing can be concluded from what a console does not show, "" if it is whole."""
+    if not console.strip():
+        return "the kernel wrote nothing on its console"
+    lost = LOST.findall(console)
+    return f"the console lost messages {len(lost)} times: {lost[0]}" if lost else ""
 
 
 def is_splat(line: str) -> bool:
@@ -180,8 +211,7 @@ def judge(
     bad = [splat for splat in verdict.splats if not splat.allowed]
     guest = [] if ended else [f"the guest hung and was stopped; last case: {console.last_case or 'none started'}"]
     guest += [f"splat {'in ' + splat.case if splat.case else 'outside any case'}: {splat.line}" for splat in bad]
-    if not console_text.strip():
-        incomplete = "the kernel wrote nothing on its console"
+    incomplete = unusable(console_text) or incomplete
     deviations = [] if incomplete else list(compare(verdict, cases, flavour, allow_skip, elsewhere))
     verdict.problems = guest + ([incomplete] if incomplete else []) + deviations
     if guest:

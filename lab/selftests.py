@@ -12,7 +12,7 @@ from lab.data import Selftest
 from lab.errors import Status
 from lab.kbuild import compiler
 from lab.proc import Shell
-from lab.results import Console, Verdict, splats
+from lab.results import Console, Verdict, splats, unusable
 
 FOLDER = "tools/testing/selftests"
 # What the tree's Makefile links to every program of the folder, as far as a tree has it.
@@ -78,9 +78,7 @@ def run(place: Path, src: Path, initrd: Path, built: Built, seconds: float = vm.
     """Run one program on one kernel and judge its logs."""
     name = built.test.name
     ended = vm.boot(place, src, name, built.words, initrd=os.path.relpath(initrd, place), seconds=seconds)
-    logs = [place / f"{name}-{log}.log" for log in ("results", "console")]
-    text = [log.read_text(encoding="utf-8", errors="replace") if log.exists() else "" for log in logs]
-    return judge(name, text[0], text[1], ended=ended, reports=built.test.reports)
+    return judge(name, *vm.logs(place, name), ended=ended, reports=built.test.reports)
 
 
 def parse(name: str, text: str, verdict: Verdict) -> str:
@@ -126,7 +124,7 @@ def parse(name: str, text: str, verdict: Verdict) -> str:
 def judge(name: str, text: str, console: str, *, ended: bool = True, reports: Iterable[str] = ()) -> Verdict:
     """Judge one guest by itself: it came to its end, nothing splats but what `reports` matches, the results are whole."""
     verdict = Verdict()
-    incomplete = parse(name, text, verdict) or ("" if console.strip() else "the kernel wrote nothing on its console")
+    incomplete = parse(name, text, verdict) or unusable(console)
     guest = [] if ended else [f"{name}: the guest hung and was stopped"]
     guest += [f"{name}: splat: {line}" for line in splats(Console.parse(console))
               if not any(re.search(report, line) for report in reports)]

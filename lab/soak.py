@@ -11,7 +11,7 @@ from lab import host, kbuild, kunit, report, results, selftests, series, station
 from lab.data import rows
 from lab.errors import MEANING, LabError, Status
 from lab.figures import total
-from lab.job import ROOT, Job, problems
+from lab.job import ROOT, Job
 from lab.proc import Shell
 from lab.results import TIME, is_splat
 
@@ -53,8 +53,8 @@ def parse(text: str, console: str, ended: bool = True, watches: str = "") -> tup
     wrong = [] if ended else ["the guest hung and was stopped"]
     wrong += [f"splat: {line}" for raw in console.splitlines() if is_splat(line := TIME.sub("", raw))]
     wrong += [line for line in lines if line.startswith("worker ")]
-    if not console.strip():
-        wrong.append("the kernel wrote nothing on its console")
+    if unusable := results.unusable(console):
+        wrong.append(unusable)
     elif watches not in console:
         wrong.append(f"the kernel did not say that it watches itself: {watches}")
     if lines[-2:] != ["lab: mn-soak exited 0", ""]:
@@ -92,8 +92,7 @@ def users(job: Job, folder: str, src: Path) -> results.Verdict:
     place = job.place / folder
     words = f"{vm.NO_KUNIT} {USERS_CLOCK} lab.run=/soak/{USERS},/kit/mn_kit.ko,/soak/mn_kvm.ko"
     ended = vm.boot(place, src, USERS, words, initrd="soak-initrd.cpio", seconds=SLOW)
-    text, console = ((place / f"{USERS}-{name}.log").read_text(encoding="utf-8", errors="replace") for name in ("results", "console"))
-    verdict = selftests.judge(USERS, text, console, ended=ended)
+    verdict = selftests.judge(USERS, *vm.logs(place, USERS), ended=ended)
     allowed = OLD_SKIPS if job.names[0].startswith("6.") else SKIPS
     selftests.all_pass(verdict, [name for name, reason in verdict.reasons.items() if allowed.match(reason)])
     if verdict.status:
@@ -106,8 +105,7 @@ def race(job: Job, folder: str, src: Path, seconds: int, seed: int, watches: str
     place = job.place / folder
     words = f"{vm.NO_KUNIT} {CLOCK} lab.run=/soak/mn-soak,/kit/mn_kit.ko,{WORKERS},{seconds},{seed}"
     ended = vm.boot(place, src, "mn-soak", words, initrd="soak-initrd.cpio", machine=MACHINE, seconds=seconds * 4 + SLOW)
-    text, console = ((place / f"mn-soak-{name}.log").read_text(encoding="utf-8", errors="replace") for name in ("results", "console"))
-    found = parse(text, console, ended, watches)
+    found = parse(*vm.logs(place, "mn-soak"), ended, watches)
     if found[1]:
         vm.forget(place, "mn-soak")
     return found
@@ -129,8 +127,7 @@ def judge(job: Job, name: str, figures: Figures, wrong: list[str]) -> None:
     print(f"  {name}: " + ", ".join(f"{value:,} {figure.replace('_', ' ')}" for figure, value in figures.items()))
     verdict = results.Verdict(Status.TEST_FAILED if wrong else Status.OK, {name: "fail" if wrong else "pass"}, problems=wrong)
     verdict.unexpected = [name] if wrong else []
-    job.tally.verdict(verdict)
-    problems(name, verdict)
+    job.tally.verdict(name, verdict)
 
 
 class Kernel:
@@ -195,8 +192,7 @@ def run(job: Job, seconds: int, only: str = "") -> None:
             tests = kernel.tests(built)
             for test, verdict in tests.items():
                 print(f"  {name}: {test}: {report.summary(verdict)}{f': {MEANING[verdict.status]}' if verdict.status else ''}")
-                job.tally.verdict(verdict)
-                problems(f"{test} on {name} ({kernel.place})", verdict)
+                job.tally.verdict(f"{test} on {name} ({kernel.place})", verdict)
             figures, wrong = race(job, kernel.folder, kernel.src, seconds, seed, WATCHES[name])
             judge(job, f"soak on {name}", figures, wrong)
             kept[name] = {"tests": {test: report.summary(verdict) for test, verdict in tests.items()}, "figures": figures, "seed": seed,
@@ -205,8 +201,8 @@ def run(job: Job, seconds: int, only: str = "") -> None:
     missed = [f"{reaps:,} refused reaps, not {NEEDED:,}: take a longer DURATION"] if not only and reaps < NEEDED else []
     results.ALLOWED.clear()
     print(f"\nbase {job.base.name}: {reaps:,} refused reaps", *(f"  missed: {line}" for line in missed), sep="\n")
-    for _ in missed:
-        job.tally.fail(Status.TEST_FAILED)
+    for line in missed:
+        job.tally.fail(Status.TEST_FAILED, line)
     if not only:
         data = {"base": job.base.name, "source": identity, "compiler": kbuild.compiler(), "qemu": vm.version(),
                 "date": datetime.now(UTC).date().isoformat(), "seconds": seconds, "machine": " ".join(MACHINE), "missed": missed, "kernels": kept}

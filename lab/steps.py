@@ -9,7 +9,7 @@ from pathlib import Path
 from lab import host, kunit, results, script, selftests, series, station, vm
 from lab.data import Selftest, read_selftests, slug
 from lab.errors import LabError, Status
-from lab.job import GUESTS, KUNIT, ROOT, Job, problems, proof
+from lab.job import GUESTS, KUNIT, ROOT, Job, proof
 from lab.proc import Shell, parallel
 
 Found = dict[str, results.Verdict]
@@ -92,8 +92,7 @@ def run(job: Job) -> None:
                 if not any(verdict.status for verdict in found.values()):
                     proofs[number].put({title: verdict.outcomes for title, verdict in found.items()})
             for title, verdict in found.items():
-                job.tally.verdict(verdict)
-                problems(f"{title} at {name} ({place})", verdict)
+                job.tally.verdict(f"{title} at {name} ({place})", verdict)
             counts = (f"{title} {sum(outcome == 'pass' for outcome in verdict.outcomes.values())}{' NOT OK' if verdict.status else ''}"
                       for title, verdict in found.items())
             rows.append(f"  {name.ljust(24)}{', '.join(counts)}")

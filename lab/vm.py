@@ -5,14 +5,15 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab import station
+from lab import results, station
 from lab.errors import LabError, Status
 from lab.proc import Progress, Shell, ask
 
 SECONDS = 300.0  # a guest that takes longer hangs
 KVM_SECONDS = 10.0  # a kernel without a root that takes longer under KVM hangs
 # printk.devkmsg=on: the kit marks its cases in the log, none of these lines may be dropped.
-APPEND = "console=ttyS0 ignore_loglevel printk.devkmsg=on reboot=t panic=-1"
+# log_buf_len: 7.3 prints from a thread, which a kernel that has much to say leaves far behind.
+APPEND = "console=ttyS0 ignore_loglevel printk.devkmsg=on log_buf_len=16M reboot=t panic=-1"
 NO_KUNIT = "kunit.enable=0"  # what KUnit provokes at boot is reported once, and then not to the kit any more
 INIT = Path(__file__).with_name("guest-init.c")
 # Every initrd: the places to mount on, and the init.
@@ -113,6 +114,13 @@ def boot(place: Path, src: Path, name: str = "", words: str = NO_KUNIT, *, initr
     if not ended:
         forget(place, name)
     return ended
+
+
+def logs(place: Path, name: str = "") -> tuple[str, str]:
+    """Give what boot() left: the results, and the console in whole records; "" for a log that is not there."""
+    paths = (place / f"{name and f'{name}-'}{log}.log" for log in ("results", "console"))
+    text, console = (path.read_text(encoding="utf-8", errors="replace") if path.exists() else "" for path in paths)
+    return text, results.whole_records(console)
 
 
 def forget(place: Path, name: str = "") -> None:

@@ -34,6 +34,7 @@ def console(case0: str = "", case1: str = "", before: str = "", after: str = "")
     return "".join(line if line.startswith("[") or not line else f"[    0.123456] {line}" for line in lines)
 
 
+FINE = "[    0.1] fine\n"
 TEXT = "mn_start+0x0/0x9c returned -4 for a non-blocking range"
 ANNOUNCED = [kunit.Report("with_parameters", re.compile(r"mn_start\S* returned -4 for a non-blocking range"))]
 
@@ -41,11 +42,11 @@ ANNOUNCED = [kunit.Report("with_parameters", re.compile(r"mn_start\S* returned -
 class Kunit(unittest.TestCase):
     """What counts as passed."""
 
-    def judged(self, data: dict[str, Any], console: str = "[    0.1] fine\n", ended: bool = True) -> Status:
+    def judged(self, data: dict[str, Any], console: str = FINE, ended: bool = True) -> Status:
         return kunit.judge(data, console, ended).status
 
     def test_all_pass(self) -> None:
-        verdict = kunit.judge(parsed("PASS", "PASS", "SKIP"), "", True)
+        verdict = kunit.judge(parsed("PASS", "PASS", "SKIP"), FINE, True)
         self.assertEqual((verdict.status, verdict.outcomes),
                          (Status.OK, {"case0": "pass", "with_parameters: case1": "pass", "with_parameters: case2": "skip"}))
 
@@ -64,10 +65,15 @@ class Kunit(unittest.TestCase):
         one, two = parsed("PASS"), parsed("PASS", name="hmm_mirror")
         two["sub_groups"][0]["test_cases"][0]["name"] = "other"
         wanted = list(kunit.OPTIONS)
-        self.assertEqual(kunit.judge(one, "", True, wanted=wanted).status, Status.NO_RESULT)
+        self.assertEqual(kunit.judge(one, FINE, True, wanted=wanted).status, Status.NO_RESULT)
         both = {"name": "", "sub_groups": [*one["sub_groups"], *two["sub_groups"]], "test_cases": []}
-        verdict = kunit.judge(both, "", True, wanted=wanted)
+        verdict = kunit.judge(both, FINE, True, wanted=wanted)
         self.assertEqual((verdict.status, verdict.outcomes), (Status.OK, {"case0": "pass", "other": "pass"}))
+
+    def test_lost_messages(self) -> None:
+        """What the console does not show may have been printed."""
+        for text in ("", f"{FINE}** 111 printk messages dropped **\n"):
+            self.assertEqual(self.judged(parsed("PASS"), text), Status.NO_RESULT)
 
     def test_nothing_ran(self) -> None:
         empty: dict[str, Any] = {}

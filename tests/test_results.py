@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lab.data import read_cases
 from lab.errors import Status
-from lab.results import PATCHED, STOCK, Console, Verdict, judge
+from lab.results import PATCHED, REPLAY, STOCK, Console, Verdict, judge, whole_records
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = read_cases(GOLDEN / "cases")
@@ -51,6 +51,45 @@ class Good(unittest.TestCase):
         self.assertEqual([pair for pair in console.lines if "mn_kit" not in pair[1]], [("a", "x"), ("", "y")])
 
 
+class WholeRecords(unittest.TestCase):
+    """A record that another printer took over and began again."""
+
+    RECORD = "[    2.1]     # case: EXPECTATION FAILED at x.c:1\n[    2.1]     Expected a == b, but\n[    2.1]         a == 1\n"
+
+    def check(self, halves: str, record: str = RECORD) -> None:
+        """Expect that nothing remains of the halves."""
+        before, behind = "[    2.0]     ok 1 one\n", "[    2.2]     not ok 2 two\n"
+        self.assertEqual(whole_records(before + halves + record + behind), before + record + behind)
+
+    def test_nothing_is_replayed(self) -> None:
+        self.check("")
+        self.assertEqual(whole_records(""), "")
+
+    def test_every_cut(self) -> None:
+        for at in range(len(self.RECORD)):
+            half = self.RECORD[:at]
+            with self.subTest(half=half):
+                self.check(f"{half}{'' if half.endswith(chr(10)) or not half else chr(10)}{REPLAY}\n")
+
+    def test_begun_more_than_once(self) -> None:
+        first = self.RECORD.partition("at x")[0]
+        self.check(f"{first}\n{REPLAY}\n[    2.1]     # c\n{REPLAY}\n")
+        self.check(f"[    2.1]     # c\n{REPLAY}\n{first}\n{REPLAY}\n")
+
+    def test_the_message_itself_is_cut(self) -> None:
+        self.check(f"[    2.1]     # c\n{REPLAY[:9]}\n{REPLAY}\n")
+
+    def test_a_subtest(self) -> None:
+        """Half of it would hide the subtest from kunit.py."""
+        line = "[   17.525042]         # Subtest: a_refusal_is_one_step_of_the_sequence\n"
+        for at in range(len(line) - 1):
+            self.check(f"{line[:at]}\n{REPLAY}\n" if at else f"{REPLAY}\n", line)
+
+    def test_the_end_is_cut(self) -> None:
+        """Nothing came after it: the half stays."""
+        self.assertEqual(whole_records(f"a\nhalf\n{REPLAY}\nanother\n"), "a\nhalf\nanother\n")
+
+
 class NoResult(unittest.TestCase):
     """What is missing, cut or unknown is never a pass."""
 
@@ -66,6 +105,12 @@ class NoResult(unittest.TestCase):
     def test_empty_console(self) -> None:
         verdict = judge(logs(PATCHED)[0], "\n", CASES, PATCHED)
         self.assertEqual((verdict.status, verdict.problems), (Status.NO_RESULT, ["the kernel wrote nothing on its console"]))
+
+    def test_lost_messages(self) -> None:
+        for flavour in (PATCHED, STOCK):
+            results, console = logs(flavour)
+            verdict = judge(results, f"{console}** 7 printk messages dropped **\n", CASES, flavour)
+            self.assertEqual((verdict.status, verdict.problems), (Status.NO_RESULT, ["the console lost messages 1 times: ** 7 printk messages dropped **"]))
 
     def test_every_cut_is_seen(self) -> None:
         results = logs(PATCHED)[0]
