@@ -14,7 +14,7 @@ from lab import host, kbuild, series, station, vm
 from lab.errors import LabError, Status
 from lab.job import ROOT, Job
 from lab.proc import Shell, ask
-from lab.results import SPLATS, TIME
+from lab.results import SPLATS, TIME, unusable
 
 TOOLS = {"pahole": "dwarves", "gnuplot": "gnuplot-nox"}
 # One CPU, and a virtual nanosecond, and so a tick of the TSC, for each instruction; no chance, and no clock of the host's.
@@ -42,7 +42,9 @@ def parse(text: str, console: str) -> Rows:
     rows = {match[1]: int(match[2]) for line in lines if (match := re.match(r"(\w+ \S+=.*) (\d+)$", line))}
     splats = [line for raw in console.splitlines() if SPLATS.search(line := TIME.sub("", raw))]
     wrong = ""
-    if lines[-3:] != [f"rows {len(rows)}", "lab: mn-bench exited 0", ""]:
+    if unusable(console):
+        wrong = unusable(console)
+    elif lines[-3:] != [f"rows {len(rows)}", "lab: mn-bench exited 0", ""]:
         wrong = f"its results are not whole: they end in {' / '.join(lines[-3:])!r}"
     elif splats:
         wrong = f"the kernel complained: {splats[0]}"

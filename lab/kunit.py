@@ -13,7 +13,7 @@ from typing import Any
 from lab import station, vm
 from lab.errors import LabError, Status
 from lab.proc import environment
-from lab.results import TIME, Verdict, is_splat, unusable
+from lab.results import TIME, Verdict, is_splat, lost, unusable
 
 SUITE = "mmu_notifier"
 # By suite the option in mm/Kconfig; no other suite is built in.
@@ -116,7 +116,10 @@ def judge(parsed: dict[str, Any], console: str, ended: bool, errors: int = 0, an
                         for name in verdict.unexpected]
     verdict.problems = [f"kunit: splat {'in ' + splat.case if splat.case else 'outside any case'}: {splat.line}"
                         for splat in found] + verdict.problems
-    if not ended or found:
+    if lost(console):
+        verdict.status = Status.NO_RESULT
+        verdict.problems.insert(0, f"kunit: {lost(console)}")
+    elif not ended or found:
         verdict.status = Status.GUEST
         verdict.problems.insert(0, "kunit: the guest hung and was stopped" if not ended else "kunit: the kernel complained")
     elif absent or errors or unusable(console):

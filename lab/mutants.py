@@ -52,8 +52,13 @@ def read_mutants(path: Path) -> list[Mutant]:
     return list(mutants.values())
 
 
-def killer(name: str, verdict: results.Verdict, last: str) -> str:
-    """Name the test that noticed, "" if none did; of a guest that did not end, the test it hung in."""
+def killer(name: str, verdict: results.Verdict, last: str, console: str = "") -> str:
+    """Name the test that noticed, "" if none did; of a guest that did not end, the test it hung in.
+
+    NO_RESULT if none did, and its console is not whole.
+    """
+    if not verdict.unexpected and results.lost(console):
+        raise LabError(Status.NO_RESULT, f"{name}: {results.lost(console)}", "let the guest have a larger log_buf_len (lab/vm.py)")
     if verdict.unexpected:
         more = len(verdict.unexpected) - 1
         return f"{name} {verdict.unexpected[0]}{f' and {more} more' if more else ''}"
@@ -69,12 +74,12 @@ def test(job: Job, src: Path, place: Path, reports: str) -> str:
     verdict = kunit.run(place, src, kunit.read_reports(ROOT / "intree/reports", *job.names))
     console = vm.logs(place, "kunit")[1]
     cases = re.findall(r"(?:not )?ok \d+ (?:- )?(\S+)", console)
-    found = killer("KUnit", verdict, f"after {cases[-1]}" if cases else "")
+    found = killer("KUnit", verdict, f"after {cases[-1]}" if cases else "", console)
     if found or verdict.status:
         return found
     verdict = job.guest(str(place.relative_to(job.place)), src, results.PATCHED)
     console = vm.logs(place)[1]
-    return killer("kit", verdict, results.Console.parse(console).last_case)
+    return killer("kit", verdict, results.Console.parse(console).last_case, console)
 
 
 def unharmed(job: Job, src: Path, place: Path, mutants: list[Mutant]) -> None:

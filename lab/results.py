@@ -26,7 +26,7 @@ ALLOWED: list[re.Pattern[str]] = []
 LATE = re.compile(r"INFO: task .* blocked for more than")
 # What printk says where a printer takes over from another one in the middle of a record, and prints it again.
 REPLAY = "** replaying previous printk message **"
-RECORD = 16  # lines of a record, at the most
+RECORD = 32  # lines of a record that are looked at
 LOST = re.compile(r"^\*\* \d+ printk messages dropped \*\*$", re.MULTILINE)
 TIME = re.compile(r"^(<\d+>)?\[ *\d+\.\d+\](\[ *[TC]\d+\])? ")
 MARK = re.compile(r"mn_kit: (case|end) (\S+)")
@@ -85,31 +85,43 @@ class Console:
         return Console(lines, last)
 
 
+def half(before: list[str], record: list[str]) -> int:
+    """Count the lines at the end of `before` that are the beginning of what `record` begins with.
+
+    Neighbours are often alike, so it is the nearest line like the first one that counts, or a part of it.
+    """
+    for size in range(1, min(RECORD, len(before)) + 1):
+        if before[-size] == record[0] and "\n".join(record).startswith("\n".join(before[-size:])):
+            return size
+    return int(bool(before) and record[0].startswith(before[-1]))
+
+
 def whole_records(text: str) -> str:
     """Take out of a console what was printed of a record before it was begun again, and the line that says so.
 
-    Half a line of KTAP is one more result, or hides the subtest it begins.
+    Half a line of KTAP is one more result, or hides the subtest it begins. What was begun more than once is taken
+    out from its end, so that each half is held against the whole record.
     """
     lines = text.splitlines()
-    kept: list[str] = []
-    for at, line in enumerate(lines):
-        if line != REPLAY:
-            kept.append(line)
-            continue
-        again = "\n".join(lines[at + 1:at + 1 + RECORD])
-        # More than one half: the record was begun more than once, or this message itself was.
-        while half := next((size for size in range(min(RECORD, len(kept)), 0, -1)
-                            if again.startswith("\n".join(kept[-size:])) or REPLAY.startswith("\n".join(kept[-size:]))), 0):
-            del kept[-half:]
-    return "".join(f"{line}\n" for line in kept)
+    for at in reversed([at for at, line in enumerate(lines) if line == REPLAY]):
+        begin = at
+        while begin and lines[begin - 1] and REPLAY.startswith(lines[begin - 1]):  # half of the message itself
+            begin -= 1
+        record = lines[at + 1:at + 1 + RECORD]
+        begin -= half(lines[max(0, begin - RECORD):begin], record) if record else 0
+        del lines[begin:at + 1]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def lost(console: str) -> str:
+    """Say that a console is not whole, "" if it is."""
+    found = LOST.findall(console)
+    return f"the console lost messages {len(found)} times: {found[0]}" if found else ""
 
 
 def unusable(console: str) -> str:
-    """Say why nothing can be concluded from what a console does not show, "" if it is whole."""
-    if not console.strip():
-        return "the kernel wrote nothing on its console"
-    lost = LOST.findall(console)
-    return f"the console lost messages {len(lost)} times: {lost[0]}" if lost else ""
+    """Say why nothing can be concluded from what a console does not show, "" if something can."""
+    return lost(console) if console.strip() else "the kernel wrote nothing on its console"
 
 
 def is_splat(line: str) -> bool:

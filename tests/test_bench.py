@@ -20,6 +20,7 @@ def log(rows: dict[str, int]) -> str:
     """Give what the guest prints."""
     return "".join(f"{name} {value}\r\n" for name, value in rows.items()) + f"rows {len(rows)}\r\nlab: mn-bench exited 0\r\n"
 
+FINE = "[ 1.0] fine\n"
 
 class Bench(unittest.TestCase):
     """Each of the numbers can be missed."""
@@ -56,11 +57,12 @@ class Bench(unittest.TestCase):
         self.assertEqual(bench.judge({}, {}, SIZES, SIZES), ["no row of success", "no row of reap"])
 
     def test_logs(self) -> None:
-        self.assertEqual(bench.parse(log(STOCK), "[ 1.0] fine\n"), STOCK)
+        self.assertEqual(bench.parse(log(STOCK), FINE), STOCK)
         for text, console in (
-            ("", ""), (log(STOCK)[:-20], ""), (log(STOCK).replace("mprotect", "!"), ""), (log(STOCK).replace("exited 0", "exited 1"), ""),
-            (log({**STOCK, "calibrate instructions=1000000": 2000000}), ""), (log({"x y=1": 2, **STOCK}), ""),
+            ("", FINE), (log(STOCK)[:-20], FINE), (log(STOCK).replace("mprotect", "!"), FINE), (log(STOCK).replace("exited 0", "exited 1"), FINE),
+            (log({**STOCK, "calibrate instructions=1000000": 2000000}), FINE), (log({"x y=1": 2, **STOCK}), FINE),
             (log(STOCK), "[    1.000000] WARNING: CPU: 0 PID: 1 at mm/mmu_notifier.c:1 x+0x1/0x2\n"),
+            (log(STOCK), ""), (log(STOCK), f"{FINE}** 3 printk messages dropped **\n"),
         ):
             with self.subTest(text=text[-60:], console=console), self.assertRaises(LabError):
                 bench.parse(text, console)

@@ -74,6 +74,9 @@ class Kunit(unittest.TestCase):
         """What the console does not show may have been printed."""
         for text in ("", f"{FINE}** 111 printk messages dropped **\n"):
             self.assertEqual(self.judged(parsed("PASS"), text), Status.NO_RESULT)
+        verdict = kunit.judge(parsed("PASS"), console(before=warning("x")) + "** 1 printk messages dropped **\n", True)
+        self.assertEqual(verdict.status, Status.NO_RESULT)
+        self.assertIn("lost messages", verdict.problems[0])
 
     def test_nothing_ran(self) -> None:
         empty: dict[str, Any] = {}

@@ -70,3 +70,11 @@ class Killer(unittest.TestCase):
         self.assertEqual(killer("kit", Verdict(Status.GUEST), "z"), "kit z does not end")
         self.assertEqual(killer("kit", Verdict(), "z"), "")
         self.assertEqual(killer("kit", Verdict(Status.NO_RESULT), ""), "")
+
+    def test_lost_messages(self) -> None:
+        """They are no reason to say that a test noticed."""
+        dropped = "[ 1.0] x\n** 3 printk messages dropped **\n"
+        self.assertEqual(killer("kit", Verdict(Status.NO_RESULT, unexpected=["a"]), "z", dropped), "kit a")
+        with self.assertRaises(LabError) as caught:
+            killer("kit", Verdict(Status.NO_RESULT), "z", dropped)
+        self.assertEqual(caught.exception.status, Status.NO_RESULT)

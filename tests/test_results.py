@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Golden logs in, verdicts out. Each test spoils one good pair of logs in one way."""
 
+import tempfile
 import unittest
 from pathlib import Path
 
+from lab import vm
 from lab.data import read_cases
 from lab.errors import Status
-from lab.results import PATCHED, REPLAY, STOCK, Console, Verdict, judge, whole_records
+from lab.results import PATCHED, REPLAY, STOCK, Console, Verdict, judge, lost, unusable, whole_records
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = read_cases(GOLDEN / "cases")
@@ -85,9 +87,41 @@ class WholeRecords(unittest.TestCase):
         for at in range(len(line) - 1):
             self.check(f"{line[:at]}\n{REPLAY}\n" if at else f"{REPLAY}\n", line)
 
+    def test_only_a_half_goes(self) -> None:
+        """Neighbours that are alike are records of their own; one of them at the most is taken for a half."""
+        same = "[    2.1] callback failed\n"
+        self.check("[    2.1] callb\n" + f"{REPLAY}\n", same)
+        for half in ("", "[    2.1] callb\n"):
+            lines = whole_records(f"{same * 9}{half}{REPLAY}\n{same * 9}").splitlines()
+            self.assertEqual(set(lines), {same.strip()})
+            self.assertIn(len(lines), (17, 18))
+
+    def test_a_line_that_holds_the_message(self) -> None:
+        """Only the message alone is one."""
+        text = f"[    2.1] x\n[    2.1] {REPLAY}\n[    2.1] x\n"
+        self.assertEqual(whole_records(text), text)
+
     def test_the_end_is_cut(self) -> None:
         """Nothing came after it: the half stays."""
         self.assertEqual(whole_records(f"a\nhalf\n{REPLAY}\nanother\n"), "a\nhalf\nanother\n")
+
+
+class Reading(unittest.TestCase):
+    """vm.logs(), through which every judge reads."""
+
+    def test_logs(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder)
+            self.assertEqual(vm.logs(place), ("", ""))
+            for name, prefix in (("", ""), ("kunit", "kunit-")):
+                (place / f"{prefix}console.log").write_text(f"half\n{REPLAY}\nhalf a line\n")
+                (place / f"{prefix}results.log").write_text(f"half\n{REPLAY}\n")
+                self.assertEqual(vm.logs(place, name), (f"half\n{REPLAY}\n", "half a line\n"))
+
+    def test_lost(self) -> None:
+        self.assertEqual([lost("[ 1.0] x\n"), unusable("[ 1.0] x\n"), lost("\n")], ["", "", ""])
+        self.assertEqual(lost("[ 1.0] a test: ** 7 printk messages dropped **\n"), "")
+        self.assertEqual(unusable("\n"), "the kernel wrote nothing on its console")
 
 
 class NoResult(unittest.TestCase):

@@ -62,6 +62,7 @@ class Alone(unittest.TestCase):
     def test_empty_logs(self) -> None:
         self.check(judged(""), Status.NO_RESULT, "wrote no results")
         self.check(judged(console="\n"), Status.NO_RESULT, "nothing on its console")
+        self.check(judged(console=CONSOLE + "** 3 printk messages dropped **\n"), Status.NO_RESULT, "lost messages")
 
     def test_every_cut_is_seen(self) -> None:
         for text, name in ((RESULTS, NAME), (BARE, "mrelease_test")):

@@ -28,6 +28,8 @@ class Parse(unittest.TestCase):
         for text in ("", GOOD[:-1], GOOD[:40], GOOD.replace("exited 0", "killed by signal 9")):
             self.assertIn("not whole", self.wrong(text)[0])
         self.assertEqual(self.wrong(console="\n"), ["the kernel wrote nothing on its console"])
+        dropped = "** 3 printk messages dropped **"
+        self.assertEqual(self.wrong(console=f"{CONSOLE}{dropped}\n"), [f"the console lost messages 1 times: {dropped}"])
 
     def test_a_kernel_that_does_not_watch(self) -> None:
         self.assertEqual(soak.parse(GOOD, CONSOLE + "[ 0.1] kcsan: selftest: 3/3 tests passed\n", watches=soak.WATCHES["kcsan"])[1], [])
