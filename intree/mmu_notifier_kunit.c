@@ -1673,6 +1673,19 @@ static void a_first_pass_that_fails_on_a_blockable_range_is_not_finished(struct 
 	expect_idle(test);
 }
 
+static void a_first_pass_that_refuses_the_release_is_not_finished(struct kunit *test)
+{
+	struct mn_test *t = test->priv;
+	unsigned int i;
+
+	t->interval[4].refuses_blockable = true;
+	mn_insert(test, 0, 9, &mn_two_pass_ops);
+	mn_watch(test, INTERVAL_RELEASE, release);
+	for (i = 0; i < 9; i++)
+		expect_finishes(test, i, 1, i != 4);
+	expect_idle(test);
+}
+
 static void nobody_may_sleep_in_the_finish_of_a_refused_range(struct kunit *test)
 {
 	const struct refusal *r = test->param_value;
@@ -1801,6 +1814,7 @@ static struct kunit_case mmu_notifier_test_cases[] = {
 			 count_gen_params),
 	KUNIT_CASE(a_first_pass_that_fails_on_a_blockable_range_is_reported),
 	KUNIT_CASE(a_first_pass_that_fails_on_a_blockable_range_is_not_finished),
+	KUNIT_CASE(a_first_pass_that_refuses_the_release_is_not_finished),
 	KUNIT_CASE_PARAM(nobody_may_sleep_in_the_finish_of_a_refused_range,
 			 refusal_gen_params),
 	KUNIT_CASE(all_may_sleep_in_the_finish_of_a_blockable_range),
