@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -771,10 +772,13 @@ static void case_refuser_removal(const struct kit_case *self, struct victim *v)
 	removal_during_refusal(v, self->kind, true);
 }
 
+/* Refusals of a whole victim for each subscription that comes and goes */
+#define REFUSALS	32
+
 /* Subscriptions come and go while another process is refused again and again. */
 static void case_churn(const struct kit_case *self, struct victim *v)
 {
-	struct { volatile bool stop; volatile unsigned int refused; } *shared;
+	struct { volatile bool stop; volatile unsigned int refused, cycle; } *shared;
 	unsigned int i, cycle, slot;
 	struct mn_kit_counters c;
 	pid_t helper;
@@ -799,12 +803,18 @@ static void case_churn(const struct kit_case *self, struct victim *v)
 		return;
 	if (!helper) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		while (!shared->stop && victim_reap(v) == -EAGAIN)
+		while (!shared->stop && victim_reap(v) == -EAGAIN) {
 			shared->refused++;
+			/* Stock logs every refusal: not more than the log holds */
+			while (!shared->stop &&
+			       shared->refused / REFUSALS > shared->cycle)
+				sched_yield();
+		}
 		_exit(0);
 	}
 	for (cycle = 0; result == PASSED &&
 	     (cycle < self->others || shared->refused < self->others); cycle++) {
+		shared->cycle = cycle;
 		slot = cycle * 2 % 8 + 1;
 		remove_slot(v, slot);
 		expect(wait_for(v, slot, MN_KIT_REMOVED, PATIENCE_MS),
