@@ -105,7 +105,7 @@ def whole_records(text: str) -> str:
     lines = text.splitlines()
     for at in reversed([at for at, line in enumerate(lines) if line == REPLAY]):
         begin = at
-        while begin and lines[begin - 1] and REPLAY.startswith(lines[begin - 1]):  # half of the message itself
+        while begin and lines[begin - 1] not in ("", REPLAY) and REPLAY.startswith(lines[begin - 1]):  # half of the message
             begin -= 1
         record = lines[at + 1:at + 1 + RECORD]
         begin -= half(lines[max(0, begin - RECORD):begin], record) if record else 0

@@ -14,13 +14,13 @@ PATCHED = {**STOCK, "mprotect hlist=8 interval=0": 1999, "reap vmas=1000 hlist=8
 SIZES = dict.fromkeys(bench.SIZES, 56)
 PAHOLE = "".join(f"struct {name} {{\n\tint a; /* 0 4 */\n\n\t/* size: {size}, cachelines: 1, members: 1 */\n}};\n"
                  for name, size in SIZES.items())
+FINE = "[ 1.0] fine\n"
 
 
 def log(rows: dict[str, int]) -> str:
     """Give what the guest prints."""
     return "".join(f"{name} {value}\r\n" for name, value in rows.items()) + f"rows {len(rows)}\r\nlab: mn-bench exited 0\r\n"
 
-FINE = "[ 1.0] fine\n"
 
 class Bench(unittest.TestCase):
     """Each of the numbers can be missed."""

@@ -78,6 +78,12 @@ class WholeRecords(unittest.TestCase):
         self.check(f"{first}\n{REPLAY}\n[    2.1]     # c\n{REPLAY}\n")
         self.check(f"[    2.1]     # c\n{REPLAY}\n{first}\n{REPLAY}\n")
 
+    def test_begun_again_at_once(self) -> None:
+        """Nothing was printed between the messages."""
+        for halves in ("", "[    2.1]     # c\n"):
+            self.check(f"{halves}{REPLAY}\n{REPLAY}\n")
+            self.check(f"{halves}{REPLAY}\n{REPLAY[:9]}\n{REPLAY}\n")
+
     def test_the_message_itself_is_cut(self) -> None:
         self.check(f"[    2.1]     # c\n{REPLAY[:9]}\n{REPLAY}\n")
 
