@@ -119,7 +119,7 @@ class Bench:
         fragments = [ROOT / "configs/vm.config", ROOT / "configs" / f"vm-{self.job.names[0]}.config", ROOT / "configs/bench.config"]
         key = kbuild.configure(place, src, [path for path in fragments if path.exists()], key, cache)
         kbuild.kernel(place, src, key, cache, self.place / f"objects-{flavour}")
-        key = kbuild.kit(place, src, ROOT / "bench", key, cache, products=("mn_bench.ko", "mn-bench"))
+        key = kbuild.kit(place, src, ROOT / "proof/bench", key, cache, products=("mn_bench.ko", "mn-bench"))
         vm.initrd(place, src, key, CONTENTS)
         if not vm.boot(place, src, words=WORDS, machine=MACHINE, append=APPEND, seconds=SECONDS):
             raise LabError(Status.GUEST, f"the bench's guest on the {flavour} kernel did not end in {SECONDS:.0f} s")

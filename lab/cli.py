@@ -56,7 +56,7 @@ def run_model(build: Path, tally: Tally) -> None:
     """Let spin search the model."""
     host.need({**host.BUILD, **host.MODEL}, build / "host.log")
     wrong = model.run(job.ROOT, build)
-    tally.passed += len(model.read_runs(job.ROOT / "model/runs")) - len(wrong)
+    tally.passed += len(model.read_runs(job.ROOT / "proof/model/runs")) - len(wrong)
     for line in wrong:
         tally.fail(Status.TEST_FAILED, f"model: {line}")
 

@@ -69,11 +69,11 @@ def search(shell: Shell, folder: Path, model: Path, one: Search) -> tuple[str, i
 
 def run(root: Path, build: Path) -> list[str]:
     """Do all searches of model/runs, print a table, leave build/model.json; give the names of those that went wrong."""
-    model, place = root / "model/refusal.pml", build / "model"
+    model, place = root / "proof/model/refusal.pml", build / "model"
     shell = Shell(place / "model.log")
     shell.log.unlink(missing_ok=True)
     wrong, kept = [], []
-    for one in read_runs(root / "model/runs"):
+    for one in read_runs(root / "proof/model/runs"):
         what, states = search(shell, place / one.name, model, one)
         as_expected = what == VERIFIED if one.breaks == VERIFIED else one.breaks in what
         said = "verified" if what == VERIFIED else f"refuted: {what}"

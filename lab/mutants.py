@@ -94,7 +94,7 @@ def unharmed(job: Job, src: Path, place: Path, mutants: list[Mutant]) -> None:
 
 def run(job: Job, only: str = "") -> list[str]:
     """Build and test each mutant (or the one named `only`); print who killed it, give the survivors."""
-    mutants = [one for one in read_mutants(ROOT / "mutants" / job.base.name) if only in ("", one.name)]
+    mutants = [one for one in read_mutants(ROOT / "proof/mutants" / job.base.name) if only in ("", one.name)]
     if not mutants:
         raise LabError(Status.USAGE, f"no mutant {only} in mutants/{job.base.name}")
     host.need({**host.BUILD, **host.GUEST}, job.build / "host.log")

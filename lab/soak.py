@@ -83,7 +83,7 @@ def programs(job: Job, folder: str, src: Path, identity: str) -> None:
     """Build what soak/ has for a kernel in place/folder that has its kit, and an initrd of it."""
     place = job.place / folder
     key = station.key(identity, station.folder_key(ROOT / "kit", kbuild.BUILT), (place / "config").read_bytes())
-    key = kbuild.kit(place, src, ROOT / "soak", key, job.cache, "soak", ("mn_kvm.ko", USERS, "mn-soak"))
+    key = kbuild.kit(place, src, ROOT / "proof/soak", key, job.cache, "soak", ("mn_kvm.ko", USERS, "mn-soak"))
     vm.initrd(place, src, key, CONTENTS, "soak-initrd")
 
 

@@ -42,7 +42,7 @@ class Runs(unittest.TestCase):
 
     def test_own_file(self) -> None:
         """Up to four subscriptions are verified, and at least two wrong variants are to be refuted."""
-        searches = read_runs(ROOT / "model/runs")
+        searches = read_runs(ROOT / "proof/model/runs")
         verified = {one.defines[0] for one in searches if one.breaks == VERIFIED}
         self.assertTrue({f"SUBSCRIPTIONS={number}" for number in (1, 2, 3, 4)} <= verified)
         self.assertGreaterEqual(sum(one.breaks != VERIFIED for one in searches), 2)

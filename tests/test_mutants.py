@@ -47,18 +47,18 @@ class Reader(unittest.TestCase):
                 read(text)
             self.assertEqual(caught.exception.status, Status.USAGE)
         with self.assertRaises(LabError) as caught:
-            read_mutants(ROOT / "mutants/2.4")
+            read_mutants(ROOT / "proof/mutants/2.4")
         self.assertIn("7.3", caught.exception.advice)
 
     def test_a_report_that_has_to_come(self) -> None:
         """It stands behind the file, and is no part of it."""
         (mutant,) = read(TEXT.replace("a.c", "a.c reports=who.forgot", 1))
         self.assertEqual((mutant.file, mutant.reports), ("a.c", "who.forgot"))
-        self.assertEqual([one.reports != "" for one in read_mutants(ROOT / "mutants/7.3-debug")], [True, True])
+        self.assertEqual([one.reports != "" for one in read_mutants(ROOT / "proof/mutants/7.3-debug")], [True, True])
 
     def test_own_file(self) -> None:
         """There are at least twenty, and all of them read."""
-        self.assertGreaterEqual(len(read_mutants(ROOT / "mutants/7.3")), 20)
+        self.assertGreaterEqual(len(read_mutants(ROOT / "proof/mutants/7.3")), 20)
 
 
 class Killer(unittest.TestCase):
