@@ -33,6 +33,7 @@ sleeping = re.compile(r"""(?!\w*trylock)(
     cancel_(delayed_)?work_sync | synchronize_s?rcu\w* | [mfs]sleep | usleep_range | schedule |
     schedule_timeout\w* | might_sleep | cond_resched | kthread_stop | unpin_user_pages_dirty_lock
 )""", re.VERBOSE)
+called_back = re.compile("invalidate(_range)?(_start|_end)?|sync_cpu_device_pagetables")
 interval = ("invalidate", "invalidate_start")   # true or false; the others: 0 or -EAGAIN
 functions, callbacks, calls, sleeps, told = set(), {}, {}, {}, set()
 as_org = False
@@ -88,7 +89,7 @@ def report_sleepers():
 as_org = True
 
 @cb@
-identifier m =~ "^(invalidate(_range)?(_start|_end)?|sync_cpu_device_pagetables)$";
+identifier m : script:python() { bool(called_back.fullmatch(str(m))) };
 identifier ops, f;
 @@
 (

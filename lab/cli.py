@@ -1,261 +1,240 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The verbs. Each ends in one exit status and one line of advice."""
+"""The table of verbs, and the command line: python3 -m lab VERB [NAME=VALUE]... [--dryrun]."""
 
-import argparse
 import errno
-import os
 import signal
-import sys
-import time
-import unittest
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from lab import bench, docs, host, intree, job, lint, mirror, model, mutants, queue, results, soak, station, steps
-from lab.data import Base, read_bases, read_cases
-from lab.errors import MEANING, LabError, Status, exit_table
-from lab.gate import gate
-from lab.job import Job, Tally, revert, run
+from lab.base.data import ROOT
+from lab.base.errors import MEANING, LabError, Status, exit_table
+from lab.engines.boot import Engine
+from lab.kernel import bases
+from lab.kernel.bases import Stack
+from lab.suites.suite import Planned
+from lab.verbs import (bench, docs, intree, judge_mutants, model, mutants, pack, revert, run, soak,
+                       steps, tree)
+from lab.verbs import test as everything
+from lab.verbs.context import ENGINES, Context, unknown
 
-Step = tuple[str, Callable[[], None]]
-
-
-def run_lint(bases: dict[str, Base], build: Path, tally: Tally) -> None:
-    """Run every check; print the findings of those that fail."""
-    host.need({**host.BUILD, **host.LINT}, build / "host.log")
-    newest = max(bases.values(), key=lambda base: [int(part) for part in base.name.split("-")[0].split(".")])
-    kernel = Job(newest, build)
-    with station.lock(kernel.place):
-        kernel.source()
-    for name, check in lint.checks(job.ROOT, bases, (kernel.place / "stock/src").absolute()):
-        found = check()
-        print(f"  {'ok' if not found else 'not ok'} {name}")
-        for line in found:
-            print(f"    {line}")
-        if found:
-            tally.fail(Status.TEST_FAILED, f"{name}: {found[0]}")
-        else:
-            tally.passed += 1
+Words = dict[str, str]
+DURATION = "300"
+BUILD = "--build="
 
 
-def run_unit(build: Path, tally: Tally) -> None:
-    """Run the lab's own tests."""
-    build.mkdir(exist_ok=True)
-    host.need(host.UNIT, build / "host.log")
-    suite = unittest.defaultTestLoader.discover(str(job.ROOT / "tests"), top_level_dir=str(job.ROOT))
-    outcome = unittest.TextTestRunner(stream=sys.stdout, buffer=True).run(suite)
-    bad = [str(case) for case, _ in (*outcome.failures, *outcome.errors)]
-    tally.skipped += len(outcome.skipped)
-    tally.passed += max(0, outcome.testsRun - len(bad) - len(outcome.skipped))
-    for line in bad or ([] if outcome.testsRun else ["no test was found"]):
-        tally.fail(Status.TEST_FAILED, line)
+@dataclass(frozen=True)
+class Call:
+    """A verb with its words, on a stack."""
+
+    context: Context
+    stack: Stack
+    words: Words
 
 
-def run_model(build: Path, tally: Tally) -> None:
-    """Let spin search the model."""
-    host.need({**host.BUILD, **host.MODEL}, build / "host.log")
-    wrong = model.run(job.ROOT, build)
-    tally.passed += len(model.read_runs(job.ROOT / "proof/model/runs")) - len(wrong)
-    for line in wrong:
-        tally.fail(Status.TEST_FAILED, f"model: {line}")
+@dataclass(frozen=True)
+class Verb:
+    """A verb: what it shows, the words it takes, what it does, and its boots for --dryrun."""
+
+    name: str
+    help: str
+    words: tuple[str, ...]
+    do: Callable[[Call], None]
+    plan: Callable[[Call], Sequence[Planned]] | None = None
+    on_all: bool = False  # without BASE= it is for all bases
 
 
-def test(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> None:
-    """Do everything, for one base or for all, going on after a failure; leave the count in build/tally.
-
-    Of all bases, only the first one has its patches taken out, and a short soak. One on top of another has no steps.
-    """
-    begun = time.monotonic()
-    steps: list[Step] = [
-        ("the lab's own tests", partial(run_unit, options.build, tally)),
-        ("lint", partial(run_lint, bases, options.build, tally)),
-        ("model", partial(run_model, options.build, tally)),
-    ]
-    chosen = [options.base] if options.base else list(bases)
-    for base in chosen:
-        # Which case needs which patch is the same on all bases: prove it where the series is submitted.
-        only_first: list[Callable[[Job], None]] = [short_soak, revert] if base == chosen[0] else []
-        at_patches = [] if base in bases and bases[base].under else [at_each_patch]
-        verbs = [gate, run, *at_patches, *only_first]
-        steps += [on_base(verb, base, options, bases, tally) for verb in verbs]
-    do_all(steps, tally)
-    options.build.mkdir(exist_ok=True)
-    station.write_atomic(options.build / "tally", f"{tally}\n")
-    # The end of the output may be all that anybody sees of it.
-    print(f"\n{(time.monotonic() - begun) / 60:.1f} minutes on {os.cpu_count()} CPUs", *tally.wrong, tally, sep="\n")
+HELP = {
+    "BASE": "7.3", "PART": "debug", "TREE": "DIR", "PATCH": "slug", "MUTANT": "name",
+    "KERNEL": "kasan", "DURATION": "300", "FROM": "7.3", "TO": "6.12", "RECORD": "6.12",
+    "LOGS": "DIR", "GATE": "no", "ENGINE": "qemu", "SKIP": "yes",
+}
+ON = ("BASE", "PART")
+BOOTED = (*ON, "TREE", "ENGINE")
 
 
-def short_soak(kernel: Job) -> None:
-    """Race for a moment on the patched kernel."""
-    soak.short(kernel)
+def source_plan(plan: Callable[..., Sequence[Planned]],
+                *names: str) -> Callable[[Call], Sequence[Planned]]:
+    """Give the plan of a verb for a call; `names` are words that it takes as well."""
+    def planned(call: Call) -> Sequence[Planned]:
+        more = [int(call.words[name]) if name == "DURATION" else call.words.get(name, "")
+                for name in names]
+        return plan(call.context, call.stack, call.context.source(call.stack), *more)
+
+    return planned
 
 
-def at_each_patch(kernel: Job) -> None:
-    """Run the tests at each patch that has them."""
-    steps.run(kernel)
-
-
-def gates(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> None:
+def do_gate(call: Call) -> None:
     """Do the gate of one base or of all."""
-    do_all([on_base(gate, base, options, bases, tally) for base in ([options.base] if options.base else bases)], tally)
+    todo = [everything.gate_step(call.context, stack) for stack in chosen(call)]
+    everything.do_all(call.context, todo)
 
 
-def do_all(steps: list[Step], tally: Tally) -> None:
-    """Do one step after the other, going on after a failure."""
-    for title, step in steps:
-        print(f"\n== {title}", flush=True)
-        try:
-            step()
-        except LabError as error:
-            complain(error)
-            tally.fail(error.status, f"{title}: {error.message}")
+def do_lint(call: Call) -> None:
+    """Lint, and end with the gate of all bases."""
+    everything.check(call.context)
+    if call.words.get("GATE") != "no":
+        do_gate(call)
 
 
-def on_base(verb: Callable[[Job], None], base: str, options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> Step:
-    """Give the step that does a verb on one base; one that needs TREE=DIR is skipped, and said so."""
-    one = argparse.Namespace(**{**vars(options), "base": base})
-
-    def step() -> None:
-        kernel = make_job(one, bases, tally)
-        if kernel.tree or not kernel.base.needs_tree:
-            verb(kernel)
-        else:
-            print(f"  {base}: not run: needs TREE=DIR")
-            tally.skipped += 1
-
-    return f"{verb.__name__} {base}", step
+def do_docs(call: Call) -> None:
+    """Record what was run, and make the tables."""
+    if name := call.words.get("RECORD"):
+        stack = call.context.series.stack(name, call.words.get("PART", ""))
+        print(f"recorded in {docs.record(ROOT, call.context.source(stack).place, stack)}")
+    docs.write(ROOT)
 
 
-def make_job(options: argparse.Namespace, bases: dict[str, Base], tally: Tally) -> Job:
-    """Look the base up; USAGE names those there are."""
-    if options.base not in bases:
-        raise LabError(Status.USAGE, f"unknown base {options.base!r}", f"BASE is one of: {' '.join(bases)}")
-    one = Job(bases[options.base], options.build, getattr(options, "tree", None), getattr(options, "allow_skip", False), tally)
-    if not one.patches and options.verb not in ("tree", "refresh", "port", "intree"):
-        raise LabError(Status.USAGE, f"base {options.base} has no series yet", f"make port FROM=... TO={options.base}, or make tree")
-    return one
+def do_port(call: Call) -> None:
+    """Start a port."""
+    for name in ("FROM", "TO"):
+        if not call.words.get(name):
+            raise LabError(Status.USAGE, f"{name}= is missing", "make port FROM=7.3 TO=6.12")
+    series, part = call.context.series, call.words.get("PART", "")
+    origin, target = (series.stack(call.words[name], part) for name in ("FROM", "TO"))
+    tree.port(target, call.context.source(target), origin, call.context.source(origin))
 
 
-def judge(options: argparse.Namespace, tally: Tally) -> None:
-    """Judge old logs again."""
-    text = [path.read_text(encoding="utf-8", errors="replace") for path in (options.results, options.console)]
-    verdict = results.judge(text[0], results.whole_records(text[1]), read_cases(options.cases, options.base), options.flavour, allow_skip=options.allow_skip)
-    tally.verdict(options.flavour, verdict)
-    print(tally)
+def do_judge(call: Call) -> None:
+    """Judge logs, or with MUTANT= the judge itself."""
+    if not call.words.get("LOGS"):
+        raise LabError(Status.USAGE, "LOGS= is missing", "make judge LOGS=build/7.3/boots")
+    pack.judge(call.context, Path(call.words["LOGS"]))
 
 
-def parser() -> argparse.ArgumentParser:
-    """Give the command line."""
-    top = argparse.ArgumentParser(prog="python3 -m lab", epilog=f"exit statuses:\n{exit_table()}",
-                                  formatter_class=argparse.RawDescriptionHelpFormatter)
-    top.add_argument("--build", type=Path, default=job.ROOT / "build", help="where everything is written (build/)")
-    verbs = top.add_subparsers(dest="verb", required=True)
-    for name, text in (
-        ("run", "kit on stock and patched kernel, before/after table"),
-        ("revert", "take each patch out alone: its cases must fail"),
-        ("steps", "the tests pass at each patch from the first one on that adds them"),
-        ("test", "the lab's own tests, lint, model, gate, run, steps, revert, a short soak"),
-        ("lint", "check series, kit and lab; the gate"),
-        ("gate", "every patch builds everywhere and brings no new finding"),
-        ("bench", "what the series costs, in instructions, and what a refusal costs no more"),
-        ("soak", "kernels with KASAN, lockdep or KCSAN: all tests, and races for as long as one likes"),
-        ("mutants", "apply one wrong change after the other to the patched kernel: a test must fail"),
-        ("model", "let spin search the model of the walk, and refute its wrong variants"),
-        ("tree", "make build/BASE/tree, a git tree with the series as commits"),
-        ("refresh", "write the commits of build/BASE/tree back to series/BASE"),
-        ("port", "make build/BASE/tree with the series of another base"),
-        ("intree", "write the in-tree tests of intree/ into build/BASE/tree"),
-        ("docs", "regenerate the tables of README.md, docs/results.md and docs/bench.md"),
-        ("judge", "judge old logs again"),
-    ):
-        verb = verbs.add_parser(name, help=text)
-        if name in ("run", "revert", "steps", "gate", "lint", "test", "tree", "refresh", "port", "intree", "mutants", "bench", "soak"):
-            default = {"test": "", "gate": "", "lint": "", "mutants": "7.3", "bench": "7.3", "soak": "7.3"}.get(name, "6.12")
-            verb.add_argument("--base", default=default, help="a base of series/bases")
-        if name == "mutants":
-            verb.add_argument("--mutant", default="", help="only this one")
-        if name == "soak":
-            verb.add_argument("--duration", type=int, default=300, help="seconds of races on each kernel (300)")
-            verb.add_argument("--kernel", default="", help="only this one")
-        if name in ("run", "judge"):
-            verb.add_argument("--allow-skip", action="store_true", help="a skipped case is no failure")
-        if name == "lint":
-            verb.add_argument("--no-gate", action="store_true", help="nothing that builds a kernel's objects")
-        if name in ("run", "revert", "steps", "tree", "refresh", "gate"):
-            verb.add_argument("--tree", type=Path, help="a kernel tree to use instead of the base's package; only read")
-        if name == "port":
-            verb.add_argument("--from", dest="origin", required=True, help="the base whose series is ported")
-        if name == "revert":
-            verb.add_argument("--patch", default="", help="only this slug")
-        if name == "docs":
-            verb.add_argument("--record", metavar="BASE", help="first keep what the last run and revert of a base gave")
-        if name == "judge":
-            verb.add_argument("--cases", type=Path, default=job.ROOT / "kit/cases")
-            verb.add_argument("--base", default="6.12", help="the base whose stock column counts")
-            verb.add_argument("--flavour", default=results.PATCHED, help="stock, patched, or the slug the kernel lacks")
-            verb.add_argument("results", type=Path)
-            verb.add_argument("console", type=Path)
-    return top
+def chosen(call: Call) -> list[Stack]:
+    """Give the stacks of a verb that is for one base or for all."""
+    if call.words.get("BASE"):
+        series = call.context.series
+        one = series.stack(call.words["BASE"], call.words.get("PART", ""))
+        return [one] if call.words.get("PART") else series.stacks(one.base)
+    return call.context.series.all_stacks()
 
 
-def dispatch(options: argparse.Namespace) -> Status:
+VERBS = (
+    Verb("run", "the suites on the stock and on the patched kernel, in a table",
+         (*BOOTED, "SKIP"), lambda call: run.run(call.context, call.stack), source_plan(run.plan)),
+    Verb("revert", "take each patch out alone: its cases must fail", (*BOOTED, "PATCH"),
+         lambda call: revert.revert(call.context, call.stack, call.words.get("PATCH", "")),
+         source_plan(revert.plan, "PATCH")),
+    Verb("steps", "the tests pass at each patch, from the first one on that adds them", BOOTED,
+         lambda call: steps.run(call.context, call.stack), source_plan(steps.plan)),
+    Verb("gate", "each patch builds everywhere and brings no new finding; one base or all",
+         (*ON, "TREE"), do_gate, on_all=True),
+    Verb("lint", "check series, kit, prose and lab; then the gate, unless GATE=no", ("GATE",),
+         do_lint, on_all=True),
+    Verb("bench", "cost in instructions, stock against patched; the figures go to docs/bench",
+         BOOTED, lambda call: bench.run(call.context, call.stack), source_plan(bench.plan)),
+    Verb("soak", "all tests and races on kernels with KASAN, lockdep, KCSAN; docs/soak",
+         (*BOOTED, "DURATION", "KERNEL"),
+         lambda call: soak.run(call.context, call.stack, int(call.words["DURATION"]),
+                               call.words.get("KERNEL", "")),
+         source_plan(soak.plan, "DURATION", "KERNEL")),
+    Verb("mutants", "mutations of the patched kernel; a test must catch each one",
+         (*BOOTED, "MUTANT"),
+         lambda call: mutants.run(call.context, call.stack, call.words.get("MUTANT", "")),
+         source_plan(mutants.plan, "MUTANT")),
+    Verb("judge-mutants", "mutations of the judge; a unit test must catch each one", ("MUTANT",),
+         lambda call: judge_mutants.run(call.context, call.words.get("MUTANT", ""))),
+    Verb("model", "let spin search the model of the traversal, and refute its wrong variants", (),
+         lambda call: model.run(call.context)),
+    Verb("pack", "write the boots of run to a directory for another machine", (*ON, "TREE"),
+         lambda call: pack.pack(call.context, call.stack), source_plan(run.plan)),
+    Verb("judge", "judge the logs of boots again, without booting", ("LOGS",), do_judge),
+    Verb("tree", "make build/BASE/tree, a git tree with the series as commits", (*ON, "TREE"),
+         lambda call: tree.tree(call.stack, call.context.source(call.stack))),
+    Verb("refresh", "write the commits of build/BASE/tree back to series/", (*ON, "TREE"),
+         lambda call: tree.refresh(call.stack, call.context.source(call.stack))),
+    Verb("port", "start a port in the tree of TO; it stops at a conflict",
+         ("FROM", "TO", "PART", "TREE"), do_port),
+    Verb("intree", "write the in-tree tests of intree/ into build/BASE/tree", (*ON, "TREE"),
+         lambda call: intree.intree(call.context.series, call.stack,
+                                    call.context.source(call.stack))),
+    Verb("docs", "make the tables of docs/; RECORD= keeps the last run first",
+         ("RECORD", "PART", "TREE"), do_docs),
+    Verb("test", "everything; for one base or for all", (*ON, "ENGINE"),
+         lambda call: everything.test(call.context, chosen(call)), on_all=True),
+)
+
+
+def usage() -> str:
+    """Give the help: the verbs, their words, the exit statuses."""
+    lines = ["make VERB [NAME=VALUE]... or python3 -m lab VERB [NAME=VALUE]... [--dryrun]", ""]
+    for verb in VERBS:
+        shown = " ".join(f"[{name}={HELP[name]}]" for name in verb.words)
+        lines += [f"  {verb.name.ljust(14)} {verb.help}", *([f"{'':17}{shown}"] if shown else [])]
+    return "\n".join([*lines, "  clean          remove build/", "",
+                      "--dryrun (make: DRYRUN=yes) prints the kernels and boots of a verb only.",
+                      "", "exit statuses (make prints them as Error N):", exit_table()])
+
+
+def parse(argv: Sequence[str]) -> tuple[Verb, Words, bool, Path]:
+    """Read the command line; USAGE for a word that the verb does not take."""
+    words: Words = {}
+    dryrun, build = False, ROOT / "build"
+    names = [verb.name for verb in VERBS]
+    verb = next((one for one in VERBS if argv and one.name == argv[0]), None)
+    if not verb:
+        raise unknown("verb", argv[0] if argv else "", names)
+    for word in argv[1:]:
+        name, equals, value = word.partition("=")
+        if word.startswith(BUILD):
+            build = Path(value)
+        elif word == "--dryrun":
+            dryrun = True
+        elif not equals or name not in verb.words:
+            takes = " ".join(f"{one}=" for one in verb.words) or "nothing"
+            raise LabError(Status.USAGE, f"{verb.name} does not take {word!r}", f"it takes {takes}")
+        elif value:
+            words[name] = value
+    if "DURATION" in verb.words and not words.setdefault("DURATION", DURATION).isdigit():
+        raise LabError(Status.USAGE, f"DURATION={words['DURATION']} is no number of seconds")
+    if dryrun and not verb.plan and verb.name != "test":
+        raise LabError(Status.USAGE, f"{verb.name} boots nothing: no --dryrun")
+    return verb, words, dryrun, build
+
+
+def dispatch(argv: Sequence[str]) -> Status:
     """Do the verb; give its status."""
-    tally = Tally()
-    if options.verb == "judge":
-        judge(options, tally)
-        return tally.status
-    bases = read_bases(job.ROOT / "series/bases")
-    if options.verb == "docs":
-        if options.record:
-            print(f"recorded in {docs.record(job.ROOT, options.build, options.record)}")
-        docs.write(job.ROOT)
-    elif options.verb == "run":
-        one = make_job(options, bases, tally)
-        (mirror.run if one.base.needs_tree else run)(one)
-    elif options.verb == "revert":
-        one = make_job(options, bases, tally)
-        (mirror.revert if one.base.needs_tree else revert)(one, options.patch)
-    elif options.verb == "steps":
-        steps.run(make_job(options, bases, tally))
-    elif options.verb == "tree":
-        queue.tree(make_job(options, bases, tally))
-    elif options.verb == "refresh":
-        queue.refresh(make_job(options, bases, tally))
-    elif options.verb == "intree":
-        one = make_job(options, bases, tally)
-        for name in intree.write(job.ROOT, one.base.name, one.place / "tree"):
-            print(f"  {one.place / 'tree' / name}")
-    elif options.verb == "port":
-        origin = make_job(argparse.Namespace(**{**vars(options), "base": options.origin}), bases, tally)
-        queue.port(make_job(options, bases, tally), origin)
-    elif options.verb == "gate":
-        gates(options, bases, tally)
-    elif options.verb == "lint":
-        run_lint(bases, options.build, tally)
-        if not options.no_gate:
-            gates(options, bases, tally)
-    elif options.verb == "model":
-        run_model(options.build, tally)
-    elif options.verb == "mutants":
-        for name in mutants.run(make_job(options, bases, tally), options.mutant):
-            tally.fail(Status.TEST_FAILED, name)
-    elif options.verb == "soak":
-        soak.run(make_job(options, bases, tally), options.duration, options.kernel)
-        print(tally)
-    elif options.verb == "bench":
-        for line in bench.run(make_job(options, bases, tally)):
-            tally.fail(Status.TEST_FAILED, line)
-    else:
-        test(options, bases, tally)
-    return tally.status
+    verb, words, dryrun, build = parse(argv)
+    engine = words.get("ENGINE", "qemu")
+    if engine not in ENGINES:
+        raise unknown("engine", engine, list(ENGINES))
+    series = bases.read(ROOT)
+    tree_path = Path(words["TREE"]) if "TREE" in words else None
+    context = Context(series, build, tree=tree_path, allow_skip="SKIP" in words,
+                      engine_name=engine)
+    stack = series.stack(words.get("BASE") or next(iter(series.bases)), words.get("PART", ""))
+    if not verb.on_all and "BASE" in verb.words:
+        stack.allows(verb.name)
+    call = Call(context, stack, words)
+    if dryrun:
+        show(verb, call)
+        return Status.OK
+    verb.do(call)
+    return context.tally.status
 
 
-def complain(error: LabError) -> None:
-    """Print an error so that its last line says what to do."""
-    if error.detail:
-        print(error.detail)
-    print(f"lab: {MEANING[error.status]}: {error.message}\nlab: {error.advice}", flush=True)
+def show(verb: Verb, call: Call) -> None:
+    """Print the kernels and boots of a verb."""
+    if verb.name == "test":
+        for stack in chosen(call):
+            show_one("run", run.plan(call.context, stack, call.context.source(stack)))
+            if not stack.lower and stack.base.kit:
+                show_one("steps", steps.plan(call.context, stack, call.context.source(stack)))
+        first = chosen(call)[0]
+        source = call.context.source(first)
+        show_one("soak", soak.short_plan(call.context, first, source))
+        show_one("revert", revert.plan(call.context, first, source))
+    elif verb.plan:
+        show_one(verb.name, verb.plan(call))
+
+
+def show_one(name: str, boots: Sequence[Planned]) -> None:
+    """Print the kernels and boots of a plan."""
+    kernels = dict.fromkeys(str(one.kernel) for one in boots)
+    print(f"{name}: {len(kernels)} kernels", *(f"  {one}" for one in kernels), sep="\n")
+    print(f"{name}: {len(boots)} boots", *(f"  {one}" for one in boots), sep="\n")
 
 
 def interrupt(_number: int, _frame: object) -> None:
@@ -265,26 +244,28 @@ def interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     """Run the command line; give the exit status."""
-    options = parser().parse_args(argv)
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(usage())
+        return Status.OK if argv else Status.USAGE
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     try:
-        status = dispatch(options)
-        if not status:
-            print(f"lab: {MEANING[status]}")
-            return status
-        raise LabError(status, "see above")
+        status = dispatch(argv)
+        if status:
+            raise LabError(status, "see above")
+        print(f"lab: {MEANING[status]}")
+        return status
     except LabError as error:
-        complain(error)
+        everything.complain(error)
         return error.status
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        complain(LabError(Status.DISK_FULL, str(error)))
+        everything.complain(LabError(Status.DISK_FULL, str(error)))
         return Status.DISK_FULL
     except KeyboardInterrupt:
         print()
-        complain(LabError(Status.INTERRUPTED, options.verb))
+        everything.complain(LabError(Status.INTERRUPTED, argv[0]))
         return Status.INTERRUPTED

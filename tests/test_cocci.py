@@ -13,6 +13,11 @@ COCCI = Path(__file__).resolve().parent.parent / "cocci"
 TESTS = COCCI / "tests"
 
 
+def code(text: str) -> list[str]:
+    """Give the lines that are not blank: spatch 1.3 removes blank lines that 1.1.1 keeps."""
+    return [line for line in text.splitlines() if line.strip()]
+
+
 class Cocci(unittest.TestCase):
     """Runs spatch in a folder of its own, on copies."""
 
@@ -101,7 +106,7 @@ class HmmUpdate(Cocci):
         return (self.place / name).read_text(encoding="utf-8")
 
     def test_converts(self) -> None:
-        self.assertEqual(self.convert(self.script), self.expected)
+        self.assertEqual(code(self.convert(self.script)), code(self.expected))
 
     def test_leaves_a_converted_driver_alone(self) -> None:
         self.assertEqual(self.convert(self.script, "hmm_update.converted.c"), self.expected)
@@ -126,4 +131,4 @@ class HmmUpdate(Cocci):
         ):
             with self.subTest(old=old):
                 shutil.copy(TESTS / "hmm_update.c", self.place)
-                self.assertNotEqual(self.convert(self.variant("hmm_update.cocci", old, new)), self.expected)
+                self.assertNotEqual(code(self.convert(self.variant("hmm_update.cocci", old, new))), code(self.expected))

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What invalidations cost, in ticks of the time stamp counter; under QEMU's
- * -icount shift=0 a tick is an instruction.
+ * Measures what invalidations cost, in ticks of the time stamp counter.  Under
+ * QEMU's -icount shift=0 a tick is an instruction.
  *
- * Each line is a row: its name and the median of its repetitions.  Everything is
- * done in processes of its own, so that no row knows of another.
+ * Each line is a row: its name and the median of its repetitions.  Child processes
+ * do the work, so that no row affects another.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -120,7 +120,7 @@ static char *pages(unsigned int n)
 	return mem;
 }
 
-/* How many ticks a loop of LOOPS times two instructions takes */
+/* Measure a loop of LOOPS times two instructions */
 static void calibrate(void)
 {
 	uint64_t took[TIMES];
@@ -202,7 +202,7 @@ static void join(pid_t pid)
 		die("a part failed");
 }
 
-/* Nobody refuses, and everything blocks. */
+/* No notifier refuses, and every range is blockable. */
 static void success(unsigned int hlist, unsigned int interval)
 {
 	uint64_t took[TIMES], before;
@@ -213,7 +213,7 @@ static void success(unsigned int hlist, unsigned int interval)
 
 	if (!pid) {
 		for (op = 0; op < OPS; op++) {
-			/* One page of three: no operation merges with a neighbour */
+			/* The middle page of three: no operation merges with a neighbour */
 			mem = pages(3) + PAGE;
 			if (!op)
 				fd = subscribe(hlist, MN_BENCH_NOBODY, interval);
@@ -232,7 +232,7 @@ static void success(unsigned int hlist, unsigned int interval)
 	rows += OPS;
 }
 
-/* A process of so many small mappings that dies and does not exit */
+/* Returns a dying process with @maps small mappings, held in its exit. */
 static pid_t victim(unsigned int maps, unsigned int hlist, unsigned int refuser)
 {
 	int ready[2], status;
@@ -267,8 +267,8 @@ static pid_t victim(unsigned int maps, unsigned int hlist, unsigned int refuser)
 }
 
 /*
- * The number of the log's newest record.  The kernel numbers them, so that lines
- * are counted that the buffer does not hold any more.
+ * Returns the number of the newest log record.  The kernel numbers the records, so
+ * the difference also counts lines that the buffer no longer holds.
  */
 static unsigned long long newest_line(int kmsg)
 {
@@ -287,7 +287,7 @@ static unsigned long long newest_line(int kmsg)
 	return number;
 }
 
-/* A reaping in which each mapping is refused; the victim stays for the next. */
+/* Reap a victim of which each mapping is refused, REAPS times. */
 static void reap(unsigned int maps, unsigned int hlist, unsigned int refuser)
 {
 	pid_t pid = victim(maps, hlist, refuser);
@@ -338,8 +338,8 @@ static long read_number(const char *path)
 }
 
 /*
- * From the last page that a process of a memory cgroup gets before it is killed
- * for lack of memory until the cgroup has its memory back.
+ * Measure an OOM kill in a memory cgroup, from the last page that the victim gets
+ * until the cgroup has its memory back.
  */
 static void oom(unsigned int hlist, unsigned int refuser)
 {

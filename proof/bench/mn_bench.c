@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Notifiers that do nothing, so that what is measured is the core's own cost.
+ * Notifiers that do nothing, so that only the core's own cost is measured.
  *
- * They lie in one array.  A kernel puts the notifier registered last at the head
- * of the list, or sorts the list by address: registered from the last one to the
- * first, both walk them in the order of the array.
+ * They are in one array and are registered from the last one to the first.  So a
+ * kernel that adds a notifier at the head of the list and a kernel that sorts the
+ * list by address both traverse them in the order of the array.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -20,10 +20,10 @@
 #define WHOLE_MM	(1ul << 47)
 
 struct mn_bench {
-	struct mutex lock;	/* for what is subscribed */
+	struct mutex lock;	/* protects the subscriptions */
 	struct mmu_interval_notifier interval;
 	bool has_interval;
-	u64 calls;		/* of it, from one thread at a time */
+	u64 calls;		/* of @interval, from one thread at a time */
 	unsigned int count;
 	struct mmu_notifier hlist[MN_BENCH_MAX];
 };
@@ -59,7 +59,7 @@ static const struct mmu_notifier_ops mn_bench_ops = {
 	.invalidate_range_end = mn_bench_end,
 };
 
-/* No end: stock kernels warn of a refuser that has one */
+/* No end: stock kernels warn of a refuser with an end */
 static const struct mmu_notifier_ops mn_bench_refuser_ops = {
 	.invalidate_range_start = mn_bench_refuse,
 };
@@ -92,7 +92,7 @@ static int mn_bench_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* What was subscribed before an error stays until the file is closed. */
+/* On an error, earlier subscriptions stay until the file is closed. */
 static int mn_bench_subscribe(struct mn_bench *bench,
 			      const struct mn_bench_subscribe *args)
 {

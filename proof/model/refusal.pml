@@ -2,23 +2,23 @@
 /*
  * The walk, the refusal and concurrent removals of mm/mmu_notifier.c, for spin.
  *
- * SUBSCRIPTIONS hlist notifiers, whose number is their address, and one
- * interval notifier on one mm. A reaper starts a non-blocking range, a second
- * walker, if there is one, a range of either kind; both hold the mmap_lock for
- * reading, so nobody registers meanwhile. Each callback answers as it likes.
- * Meanwhile any of the hlist notifiers may be unregistered, the interval notifier
- * is removed, another one is inserted and read. What is one step here is one
- * access to memory that others change, or done under subscriptions->lock.
+ * One mm has SUBSCRIPTIONS hlist notifiers, whose number is their address, and
+ * one interval notifier. A reaper starts a non-blocking range. A second walker,
+ * if there is one, starts a range of either kind. Both hold the mmap_lock for
+ * reading, so no notifier registers meanwhile. Each callback may accept or refuse.
+ * Meanwhile any hlist notifier may be unregistered, the interval notifier is
+ * removed, and another one is inserted and read. A step is one access to memory
+ * that other processes change, or all that happens under subscriptions->lock.
  *
- * Walkers only read the list and keep what they started for themselves: two of
- * them meet in the interval tree alone. So the list is checked with one walker
- * and up to 4 subscriptions, the tree with two walkers.
+ * Walkers only read the list, and each records its own starts, so two walkers
+ * share only the interval tree. The list is therefore checked with one walker and
+ * up to 4 subscriptions, the tree with two walkers.
  *
- * Wrong variants, each of which must be refuted:
- *   END_FOR_ALL       start everybody, then end everybody (v5.12 and later)
+ * Wrong variants; spin must refute each:
+ *   END_FOR_ALL       start all notifiers, then end all (v5.12 and later)
  *   UNDO_BY_POSITION  end as many as were started, from the front
- *   UNDO_TO_REFUSER   end until the refuser is met again
- *   UNSORTED          compare addresses, in a list that is not sorted by them
+ *   UNDO_TO_REFUSER   end until the walk meets the refuser again
+ *   UNSORTED          compare addresses, in an unsorted list
  *   NO_ITREE_END      leave the interval tree open when the hlist refuses
  *   NO_SRCU           walk without a read side: unregister does not wait
  */
@@ -29,18 +29,18 @@
 #ifndef WALKERS
 #define WALKERS 1
 #endif
-#define NIL 0			/* as a subscription; next[NIL] is the head */
+#define NIL 0			/* no subscription; next[NIL] is the head */
 #define AT(w, s) ((w) * (SUBSCRIPTIONS + 1) + (s))
 
-/* hlist: removal keeps the forward pointer of what is removed */
+/* hlist: a removed entry keeps its forward pointer */
 byte next[SUBSCRIPTIONS + 1];
 bool hashed[SUBSCRIPTIONS + 1];
 bool gone[SUBSCRIPTIONS + 1];		/* mmu_notifier_unregister() returned */
 
-/* for each range and subscription: is a start open, was there one */
+/* for each range and subscription: is a start open */
 bool open[WALKERS * (SUBSCRIPTIONS + 1)];
 
-/* the side of the interval tree */
+/* the interval tree */
 byte active_invalidate_ranges;
 bool odd;				/* invalidate_seq & 1 */
 bool old_in_tree = true, new_in_tree, new_deferred, old_deferred;
@@ -51,7 +51,7 @@ bool reading[WALKERS];			/* SRCU read side */
 #else
 #define READ true
 #endif
-byte done;				/* processes that came to their end */
+byte done;				/* processes that have ended */
 
 inline itree_end()
 {
@@ -78,7 +78,7 @@ inline call_end(w, s)
 	}
 }
 
-/* End the range for those that were started; `refuser` answered -EAGAIN. */
+/* End the range for the started notifiers; `refuser` returned -EAGAIN. */
 inline undo(w, refuser, count)
 {
 	at = next[NIL];
@@ -192,7 +192,7 @@ proctype unregister(byte s)
 	od
 }
 
-/* mmu_interval_notifier_remove(): waits for the end of what it may be part of. */
+/* mmu_interval_notifier_remove(): waits for the end of ranges that may include it. */
 proctype interval_remove()
 {
 	if
@@ -269,7 +269,7 @@ init {
 		run interval_insert()
 	}
 
-	/* Nobody waits for ever (else spin reports an invalid end state), and nothing is outstanding. */
+	/* No process waits for ever (else spin reports an invalid end state), and nothing is outstanding. */
 	done == PROCESSES;
 	assert(active_invalidate_ranges == 0 && !odd);
 	assert(!new_deferred && !old_deferred);

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "made.h"
 #include "users.h"
 
 #define PAGE		4096ul
@@ -22,7 +23,7 @@
 #define PIPE_SIZE	(1 << 18)
 #define FAR		"/sys/module/mn_kit/parameters/far"
 
-/* In real mode: a byte to each page behind this one, then halt */
+/* Real mode: write a byte to each page after this one, then halt */
 static const unsigned char code[] = {
 	0xb8, 0x00, 0x01,			/*	mov $0x100, %ax */
 	0x8e, 0xd8,				/* 1:	mov %ax, %ds */
@@ -44,8 +45,9 @@ static int write_far(const char *value)
 }
 
 /*
- * Sessions around the machine, in time and in both of the areas that memory comes
- * from: some have a lower address than KVM's notifier, some have a higher one.
+ * Open sessions; the caller does so before and after it creates the machine.  The
+ * module takes every other session's slots from vmalloc(), the rest from kmalloc().
+ * So some sessions get a lower address than KVM's notifier, and some a higher one.
  */
 static int sessions(unsigned int from, unsigned int to)
 {
@@ -65,9 +67,9 @@ static int sessions(unsigned int from, unsigned int to)
 }
 
 /*
- * Fill memory from the bottom, so that KVM gets some above the first sessions: with
- * pages that stay where they are, and with the pipes' own arrays, which are as
- * large as struct kvm is on newer kernels and come from the same slab cache.
+ * Fill memory from the bottom, so that KVM gets memory above the first sessions.
+ * The data in the pipes takes unmovable pages.  The pipes' own arrays are as large
+ * as struct kvm on newer kernels, and come from the same slab cache.
  */
 static int fill(int pipes[BALLAST][2])
 {
@@ -75,7 +77,7 @@ static int fill(int pipes[BALLAST][2])
 	unsigned int i;
 	cpu_set_t one;
 
-	/* Each CPU has objects of its own in store */
+	/* Stay on one CPU: a slab cache keeps free objects per CPU */
 	CPU_ZERO(&one);
 	CPU_SET(0, &one);
 	if (sched_setaffinity(0, sizeof(one), &one))
@@ -102,7 +104,7 @@ static void on_alarm(int signal)
 {
 }
 
-/* A processor that never halts is interrupted. */
+/* Run the vCPU until it halts.  An alarm interrupts a vCPU that does not halt. */
 static int run(int kvm, int cpu, unsigned char *memory)
 {
 	const struct sigaction interrupt = { .sa_handler = on_alarm };

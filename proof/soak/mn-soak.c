@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Races around refused ranges, for as long as one likes: processes are reaped
- * and refused again and again, and use and lose their mappings, while notifiers
- * of every kind come and go.  What the kit counts has to add up after each round.
+ * Races around refused ranges, for a given time.  Victims use and lose their
+ * mappings, and reapers are refused again and again, while notifiers of every
+ * kind come and go.  The kit's counters must add up after each round.
  *
- * There are some workers, each a process with victims of its own.  A worker forks
- * what has to run beside it: reapers, and one that adds and removes.  Nothing is
- * left to a clock: a round is so many refusals, there are some rounds in any
- * case, and the clock only says when no new one begins.
+ * Each worker is a process with victims of its own.  It forks its helpers: reapers,
+ * and a process that adds and removes notifiers.  No result depends on a clock.  A
+ * round ends after a number of refusals, and each worker runs a minimum of rounds.
+ * The clock only decides when no new round begins.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -32,14 +32,14 @@
 #define MAX_WORKERS	8
 #define MAX_SLOTS	20
 #define REAPERS		2
-#define REFUSALS	400		/* a round, at the least */
+#define REFUSALS	400		/* per round, at least */
 #define PATIENCE_MS	60000
-#define OOM_EVERY	8		/* rounds of the first worker, its first one included */
-#define ROUNDS		4		/* of each worker, at the least, whatever the clock says */
+#define OOM_EVERY	8		/* rounds of the first worker, from its first one on */
+#define ROUNDS		4		/* of each worker, at least, whatever the clock */
 /* An interval notifier from 0 of this length covers any process */
 #define WHOLE_MM	(1ull << 47)
 
-/* Counted by all processes */
+/* All processes add to these. */
 static struct totals {
 	uint64_t rounds, oom_kills;
 	uint64_t reaps;			/* process_mrelease() calls that were refused */
@@ -50,7 +50,7 @@ static struct totals {
 	uint64_t failures;
 } *totals;
 
-/* What a worker shares with those that it forks */
+/* Shared by a worker and its helpers */
 struct common {
 	volatile bool stop;
 	volatile bool failed;
@@ -123,7 +123,7 @@ static void *shared(size_t size)
 
 static void choose(struct round *r, unsigned int slot)
 {
-	/* The first ones refuse: one that stays, one that comes and goes */
+	/* The first two refuse: one stays, the other comes and goes */
 	if (slot < r->refusers) {
 		r->kind[slot] = slot && roll(2) ? MN_KIT_HLIST_GET : MN_KIT_HLIST;
 		r->flags[slot] = roll(2) ? MN_KIT_NO_END : 0;
@@ -137,7 +137,7 @@ static void choose(struct round *r, unsigned int slot)
 	r->stays[slot] = roll(2);
 }
 
-/* Returns 0, or -ESRCH where the mm has gone */
+/* Returns 0, or -ESRCH if the mm is gone */
 static int add(struct round *r, unsigned int slot)
 {
 	struct mn_kit_add args = {
@@ -149,7 +149,7 @@ static int add(struct round *r, unsigned int slot)
 
 	if (args.kind >= MN_KIT_INTERVAL)
 		args.length = WHOLE_MM;
-	/* Before it is registered: it must not accept a range first */
+	/* Before registration: it must refuse from the first range on */
 	if (slot < r->refusers)
 		expect(r, !ioctl(r->v.kit, MN_KIT_SCRIPT, &refuse), "script: %s",
 		       strerror(errno));
@@ -198,7 +198,7 @@ static bool read_slot(struct round *r, unsigned int slot)
 	return true;
 }
 
-/* Notifiers that do not stay go and come back, until told to stop, or all go. */
+/* Remove and add notifiers that do not stay, until stopped, or the mm is gone. */
 static void churn(struct round *r)
 {
 	unsigned int slot;
@@ -219,9 +219,9 @@ static void churn(struct round *r)
 }
 
 /*
- * Until there were enough refusals, and each slot had its chance to change
- * meanwhile.  Of an OOM victim until the OOM reaper gives up: then there is
- * nothing left to reap, and it is inside of no range any more.
+ * A victim is reaped until REFUSALS calls were refused and each slot had its
+ * chance to change.  An OOM victim is reaped until the OOM reaper gives up: then
+ * nothing is left to reap, and the OOM reaper is in no range any more.
  */
 static bool enough(const struct round *r)
 {
@@ -263,7 +263,7 @@ static void join(struct round *r, pid_t pid)
 	expect(r, !helper_wait(pid), "a part of it has crashed");
 }
 
-/* Nobody is in a range: everything has to add up. */
+/* No range is running: the counters must add up. */
 static void check_slots(struct round *r)
 {
 	unsigned int slot;
@@ -314,7 +314,7 @@ static void check_state(struct round *r)
 	       s.active_ranges, s.deferred, s.sequence);
 }
 
-/* The victim lives: ranges that block, beside notifiers that come and go. */
+/* The victim lives: blockable ranges, while notifiers come and go. */
 static void use(struct round *r)
 {
 	static const enum victim_action actions[] = {
@@ -353,7 +353,7 @@ static void die_and_be_refused(struct round *r, pid_t churner)
 	join(r, churner);
 }
 
-/* Half of the victims go while their notifiers do. */
+/* Half of the victims exit while their notifiers are removed. */
 static void leave(struct round *r)
 {
 	pid_t churner = 0;
@@ -366,7 +366,7 @@ static void leave(struct round *r)
 			expect(r, !victim_reap(&r->v), "refused with no refuser left");
 		check_state(r);
 	} else {
-		/* The refusers, too: nobody asks them any more */
+		/* The refusers, too: no non-blocking range comes any more */
 		memset(r->stays, 0, sizeof(r->stays));
 		r->common->stop = false;
 		churner = beside(r, churn, roll(UINT32_MAX));
@@ -399,7 +399,7 @@ static void one_round(struct round *r)
 	if (!expect(r, !ret, "cannot start a victim: %s", strerror(-ret)))
 		return;
 	for (i = 0; i < r->slots; i++) {
-		/* 7 and these numbers have nothing in common but for 7 and 14 */
+		/* 7 and the number of slots are coprime, unless it is 7 or 14 */
 		slot = r->slots % 7 ? (i * 7 + 3) % r->slots : i;
 		choose(r, slot);
 		add(r, slot);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Refused reaping under the notifiers of KVM and rxe, in KTAP.
+ * Reap a process that has a notifier of KVM or rxe, while a notifier refuses.
+ * Prints KTAP.
  *
- * Whoever is refused is a victim of the kit, held in its exit.  Nothing is waited
- * for without a limit, and what may hang on an affected kernel happens elsewhere:
- * in the victim, or in a helper.
+ * The process is a victim of the kit, held in its exit.  Each wait has a time limit.
+ * The victim or a helper makes each call that may hang on an affected kernel.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,11 +15,12 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "made.h"
+#include "mn_kvm.h"
 #include "outcome.h"
 #include "users.h"
 
@@ -33,12 +34,12 @@
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 #define REFUSALS	20
-/* The allocator decides who stands where: so many victims until it suits */
+/* The allocator decides the order in the list: try up to so many victims */
 #define TRIES		10
-/* What does come takes its time in an emulated guest; what does not, never comes */
+/* Long, because an emulated guest is slow.  A later event never comes. */
 #define PATIENCE_MS	30000
 
-enum place { BEHIND, BEFORE };	/* the refuser, in the list */
+enum place { BEHIND, BEFORE };	/* in the list, relative to the refuser */
 
 struct user_case {
 	const char *name;
@@ -47,21 +48,13 @@ struct user_case {
 	enum place place;	/* of KVM's notifier */
 };
 
-struct made *made;
-static int ctl = -1;		/* a session of the kit for marks and information */
+static int ctl = -1;		/* a session of the kit, not bound to an mm */
 static int kvm = -1;		/* /dev/mn_kvm */
-static bool stuck;		/* some session will never be torn down */
-static bool misplaced;		/* no session stands where the case wants it */
+static bool stuck;		/* a session will never be torn down */
+static bool misplaced;		/* no session has the place that the case needs */
 
-int failed(const char *step)
-{
-	int error = errno ? errno : EIO;
-
-	snprintf(made->step, sizeof(made->step), "%s", step);
-	return error;
-}
-
-int victim_fd(struct victim *v, int fd)
+/* Copy a descriptor of the victim.  Returns the copy or a negative errno. */
+static int victim_fd(struct victim *v, int fd)
 {
 	int copy = syscall(__NR_pidfd_getfd, v->pidfd, fd, 0);
 
@@ -69,7 +62,7 @@ int victim_fd(struct victim *v, int fd)
 }
 
 /*
- * Steps.  One that cannot be taken fails the case.
+ * Steps.  A step that fails makes the case fail.
  */
 
 static void add(struct victim *v, unsigned int slot, int refusal)
@@ -103,7 +96,7 @@ static struct mn_kit_counters counters(struct victim *v, unsigned int slot)
 	return c;
 }
 
-/* Each start that was accepted has its end, and there is no other end. */
+/* Each accepted start must have exactly one end, and there must be no other end. */
 static void expect_pairs(struct victim *v, unsigned int slot)
 {
 	struct mn_kit_counters c = counters(v, slot);
@@ -143,7 +136,7 @@ static void exits(struct victim *v)
 	}
 }
 
-/* Close a file for good, in a helper: the last close may never return. */
+/* Let a helper make the last close of a file, because it may never return. */
 static void last_close(int fd)
 {
 	struct pollfd closed = { .events = POLLIN };
@@ -156,7 +149,7 @@ static void last_close(int fd)
 	pid = fork();
 	if (!pid) {
 		close(ours[1]);
-		/* Until the parent has closed its own */
+		/* The read returns once the parent has closed its descriptors */
 		_exit(read(ours[0], &c, 1) || close(fd));
 	}
 	close(fd);
@@ -189,8 +182,8 @@ static void expect_balanced(const struct mn_kvm_state *s, const char *when)
 }
 
 /*
- * Let a session refuse that stands where the case wants it.  Each has one slot in
- * use, alone beside KVM's notifier.
+ * Find a session whose notifier has the right place in the list, and let it refuse.
+ * One session at a time has a notifier, so the list holds that one and KVM's.
  */
 static void add_refuser(struct victim *v, int vm, enum place place)
 {
@@ -211,7 +204,11 @@ static void add_refuser(struct victim *v, int vm, enum place place)
 			       "no session of the kit comes before KVM's notifier");
 }
 
-/* Give the machine, with a refuser beside it that has refused, and was held to it. */
+/*
+ * Add a refuser to the mm of a machine, kill the victim, and try to reap it.  Check
+ * KVM's counts after each refusal.  Returns a copy of the machine's descriptor, or
+ * a negative errno.
+ */
 static int kvm_refused(const struct user_case *self, struct victim *v)
 {
 	struct mn_kvm_state s, last;
@@ -268,7 +265,7 @@ static void case_kvm_reaped(const struct user_case *self, struct victim *v)
 	close(vm);
 }
 
-/* The module itself: it looks into nothing else. */
+/* Test mn_kvm itself: it must reject each file that is not a machine. */
 static void case_machines_only(const struct user_case *self, struct victim *v)
 {
 	const struct { int file, error; } others[] = {
@@ -289,7 +286,7 @@ static void case_machines_only(const struct user_case *self, struct victim *v)
 	expect(ret == ENOTTY, "another command: %s", strerror(ret));
 }
 
-/* The victim has the last reference to the machine, as a virtual machine monitor. */
+/* The victim has the last reference to its machine, as in normal use of KVM. */
 static void case_kvm_exit(const struct user_case *self, struct victim *v)
 {
 	long pages;
@@ -302,7 +299,7 @@ static void case_kvm_exit(const struct user_case *self, struct victim *v)
 	expect(pages == -ENOENT, "the machine is still there");
 }
 
-/* Somebody else has it, and the mm goes first. */
+/* The test has a reference to the machine, too, so the mm is freed first. */
 static void case_kvm_outlives(const struct user_case *self, struct victim *v)
 {
 	int vm = kvm_refused(self, v);
@@ -328,7 +325,7 @@ static void case_kvm_outlives(const struct user_case *self, struct victim *v)
  * rxe
  */
 
-enum { FIRST, REFUSER, LAST };	/* slots, and so their order in the list */
+enum { FIRST, REFUSER, LAST };	/* slots, in the order of the list */
 
 static struct mn_kit_state state(struct victim *v)
 {
@@ -338,7 +335,7 @@ static struct mn_kit_state state(struct victim *v)
 	return s;
 }
 
-/* A victim that is dying, with notifiers of the kit beside rxe's */
+/* Add notifiers of the kit to the mm that has rxe's, and kill the victim. */
 static void add_and_kill(struct victim *v)
 {
 	add(v, FIRST, 0);
@@ -355,7 +352,7 @@ static void reap_often(struct victim *v)
 		reap(v, -EAGAIN);
 }
 
-/* Each time rxe was asked, and nothing is left open. */
+/* Each attempt must call rxe's notifier, and must leave no range open. */
 static void reap_often_and_look(struct victim *v)
 {
 	struct mn_kit_state s, last = state(v);
@@ -369,7 +366,7 @@ static void reap_often_and_look(struct victim *v)
 		expect(!s.active_ranges && !(s.sequence & 1) && !s.deferred,
 		       "%llu ranges open, sequence %llu, %u deferred",
 		       s.active_ranges, s.sequence, s.deferred);
-		/* Only a range that meets an interval notifier moves it */
+		/* Only a range that overlaps an interval notifier changes it */
 		expect(s.sequence > last.sequence, "rxe was not asked");
 		last = s;
 	}
@@ -394,7 +391,7 @@ static void case_rxe_pairs(const struct user_case *self, struct victim *v)
 	expect(!counters(v, LAST).nonblock, "somebody was started behind the refuser");
 }
 
-/* Now that nobody else refuses, all that rxe does not cover is started and ended. */
+/* Only rxe refuses now, so each range outside its memory is started and ended. */
 static void case_rxe_alone(const struct user_case *self, struct victim *v)
 {
 	add_and_kill(v);
@@ -424,7 +421,7 @@ static void case_rxe_outlives(const struct user_case *self, struct victim *v)
 	add_and_kill(v);
 	reap_often(v);
 	if (result != PASSED) {
-		/* Not the last close: the victim has it, too */
+		/* Not the last close: the victim has the file, too */
 		close(file);
 		return;
 	}
@@ -464,9 +461,9 @@ static const struct user_case cases[] = {
 	  { .setup = rxe_setup, .bind = MN_KIT_PEEK } },
 };
 
-static const char *no_rxe;	/* why there is no device of rxe */
+static const char *no_rxe;	/* why there is no rxe device */
 
-/* Why a case cannot be run on this kernel, or NULL */
+/* Returns why the case cannot run on this kernel, or NULL if it can. */
 static const char *lacks(const struct user_case *c)
 {
 	int fd;
@@ -512,7 +509,7 @@ static void run_with_victim(const struct user_case *c)
 	}
 }
 
-/* Returns whether the case did not fail. */
+/* Returns true unless the case failed. */
 static bool run_case(const struct user_case *c, unsigned int number)
 {
 	struct mn_kit_wait alone = {
@@ -566,9 +563,7 @@ int main(int argc, char **argv)
 		return 1;
 	ctl = open("/dev/mn_kit", O_RDWR | O_CLOEXEC);
 	kvm = open("/dev/mn_kvm", O_RDWR | O_CLOEXEC);
-	made = mmap(NULL, sizeof(*made), PROT_READ | PROT_WRITE,
-		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (ctl < 0 || kvm < 0 || made == MAP_FAILED) {
+	if (ctl < 0 || kvm < 0 || !made_map()) {
 		printf("Bail out! no devices: %s\n", strerror(errno));
 		return 1;
 	}

@@ -2,8 +2,8 @@
 /*
  * Shows what KVM counts between the start and the end of a range.
  *
- * The counts are in struct kvm and nothing exports them.  Whoever has a virtual
- * machine's file and CAP_SYS_ADMIN may read them here.
+ * The counts are in struct kvm, and KVM does not export them.  A process with a
+ * virtual machine's file and CAP_SYS_ADMIN can read them here.
  */
 #include <linux/capability.h>
 #include <linux/file.h>
@@ -19,8 +19,8 @@
 #include "mn_kvm.h"
 
 /*
- * KVM's own test, file_is_kvm(), is for KVM's modules only.  An anonymous inode
- * has the name that the kernel gave it, and nobody else gives this one.
+ * KVM's own test, file_is_kvm(), is for KVM's modules only.  The kernel names an
+ * anonymous inode, and only KVM uses this name.
  */
 static bool mn_kvm_is_vm(const struct file *file)
 {
@@ -29,8 +29,8 @@ static bool mn_kvm_is_vm(const struct file *file)
 }
 
 /*
- * The list is walked without its lock, which is private: whoever asks sees to it
- * that nobody subscribes or leaves meanwhile.
+ * Traverse the list without its lock, which is private.  The test makes sure that
+ * no notifier is added or removed meanwhile.
  */
 static void mn_kvm_place(const struct mmu_notifier *subscription,
 			 struct mn_kvm_state *args)
@@ -63,7 +63,7 @@ static int mn_kvm_state(struct mn_kvm_state *args)
 	spin_lock(&kvm->mn_invalidate_lock);
 	args->active = kvm->mn_active_invalidate_count;
 	spin_unlock(&kvm->mn_invalidate_lock);
-	/* Under mmu_lock, but nothing is in flight when anybody asks */
+	/* mmu_lock protects these, but no range is running when a test asks */
 	args->in_progress = READ_ONCE(kvm->mmu_invalidate_in_progress);
 	args->sequence = READ_ONCE(kvm->mmu_invalidate_seq);
 	fput(file);

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "made.h"
 #include "users.h"
 
 #define DEVICE		"mn_rxe"
@@ -82,7 +83,7 @@ int rxe_link(void)
 	return request(&msg.header);
 }
 
-/* A command of the verbs: its header, what it asks, and where the answer goes */
+/* Send a uverbs command, and let the kernel write its response to @response. */
 static int command(int fd, unsigned int number, void *cmd, size_t size, void *response,
 		   size_t response_size)
 {
@@ -100,12 +101,12 @@ static int command(int fd, unsigned int number, void *cmd, size_t size, void *re
 	ssize_t len = sizeof(msg.header) + size;
 
 	memcpy(msg.cmd, cmd, size);
-	/* Each command that has an answer begins with its address */
+	/* Each command that has a response begins with the response's address */
 	memcpy(msg.cmd, &where, sizeof(where));
 	return write(fd, &msg, len) != len;
 }
 
-/* Ask the device whether it pages in on demand, and fail if it cannot be asked. */
+/* Query whether the device supports on-demand paging.  Returns -1 if that fails. */
 static int query(int fd, bool *on_demand)
 {
 	struct ib_uverbs_ex_query_device_resp response = { 0 };
@@ -129,7 +130,7 @@ static int query(int fd, bool *on_demand)
 	return 0;
 }
 
-/* Let the device fault the pages in, and wait until it has. */
+/* Let the device fault the pages in, and wait for it. */
 static int prefetch(int fd, unsigned int pd, const struct ib_uverbs_sge *sge)
 {
 	struct {
@@ -232,7 +233,7 @@ int rxe_setup(struct victim *v)
 		    sizeof(mr_resp)))
 		return failed("on-demand region");
 
-	/* Nobody has touched the memory yet: who is there came through the device */
+	/* The CPU never touches the memory: only the device can make pages resident */
 	errno = 0;
 	if (resident(memory))
 		return failed("pages before their time");

@@ -1,43 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Victims with notifiers of the kernel's own: of KVM (kvm.c) and of rxe (rxe.c).
+ * Setup of victims whose mm has the notifier of a driver: KVM (kvm.c) or rxe (rxe.c).
  */
 #ifndef MN_USERS_H
 #define MN_USERS_H
 
-#include "mn_kvm.h"
 #include "victim.h"
 
-#define SESSIONS	16
-
-/* What a victim made, as descriptors of its own; shared with it */
-struct made {
-	int file;			/* the machine, or what has the memory region */
-	int sessions[SESSIONS];		/* of the kit, bound to the victim's mm */
-	char step[48];			/* the one that failed */
-};
-
-extern struct made *made;
-
-int failed(const char *step);		/* notes it and gives the errno, or EIO */
-int victim_fd(struct victim *v, int fd); /* a copy of the victim's, or a negative errno */
-
 /*
- * For victim_opts.setup: a machine whose only processor has written to each page
- * of its memory and halted, and sessions with lower and higher addresses than its.
+ * For victim_opts.setup.  Create a machine and run its only vCPU, which writes to
+ * each page after its code and halts.  Open sessions of the kit at lower and at
+ * higher addresses than the machine.
  */
 int kvm_setup(struct victim *v);
 
-/* A statistic of the machine from debugfs; -ENOENT when there is no machine */
+/*
+ * Read a statistic of the machine from debugfs.  Returns a negative errno on failure:
+ * -ENOENT if there is no machine.
+ */
 long kvm_statistic(const struct victim *v, const char *name);
 
-/* Make the device on the loopback interface: 0, or a negative errno */
+/* Create the rxe device on the loopback interface.  Returns 0 or a negative errno. */
 int rxe_link(void);
 
 /*
- * For victim_opts.setup, after rxe_link(): memory registered to be paged in on
- * demand, and paged in by the device.  Its interval notifier refuses by itself.
- * EOPNOTSUPP, and no step noted, from a device that does not page in on demand.
+ * For victim_opts.setup, after rxe_link().  Register memory for on-demand paging and
+ * let the device page it in.  From then on rxe's interval notifier refuses each
+ * non-blocking range in that memory.  Returns EOPNOTSUPP, and records no step, if the
+ * device does not support on-demand paging.
  */
 int rxe_setup(struct victim *v);
 

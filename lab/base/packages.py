@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The Debian packages that the machine needs: root installs them, other users see the command."""
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from lab.base.errors import LabError, Status
+from lab.base.proc import Progress, Shell
+
+# By command or file that shows it: the Debian package.
+BUILD = {
+    "gcc": "gcc", "make": "make", "bc": "bc", "bison": "bison", "flex": "flex", "git": "git",
+    "xz": "xz-utils", "perl": "perl", "/usr/include/libelf.h": "libelf-dev",
+    "/usr/include/stdlib.h": "libc6-dev",
+    "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
+}
+GUEST = {"qemu-system-x86_64": "qemu-system-x86"}
+LINT = {"shellcheck": "shellcheck", "codespell": "codespell", "mypy": "mypy", "perl": "perl",
+        "unifdef": "unifdef"}
+MODEL = {"spin": "spin"}
+# spatch loads libpython at run time, by the name that only the -dev package has.
+COCCI = {"spatch": "coccinelle",
+         "/usr/lib/x86_64-linux-gnu/pkgconfig/python3-embed.pc": "libpython3-dev"}
+UNIT = {**BUILD, **COCCI, "unifdef": "unifdef"}  # the lab's own tests
+BENCH = {"pahole": "dwarves", "gnuplot": "gnuplot-nox"}
+GATE = {
+    **COCCI, "sparse": "sparse", "clang-19": "clang-19",
+    "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu", "rst2html": "python3-docutils",
+    "shellcheck": "shellcheck",
+}
+
+
+def missing(tools: dict[str, str]) -> list[str]:
+    """Give the packages of the tools that are not there."""
+    return sorted({package for tool, package in tools.items() if not present(tool)})
+
+
+def present(tool: str) -> bool:
+    """Say whether a command is in PATH, or a file exists."""
+    return Path(tool).exists() if tool.startswith("/") else shutil.which(tool) is not None
+
+
+def need(tools: dict[str, str], log: Path) -> None:
+    """Install what is missing if root; else TOOL_MISSING with the command that installs it."""
+    packages = missing(tools)
+    if not packages:
+        return
+    if os.geteuid() or not present("apt-get"):
+        raise not_installed(packages)
+    shell = Shell(log)
+    progress = Progress(f"install {' '.join(packages)}")
+    shell.run(["apt-get", "-q", "update"], Status.TOOL_MISSING, progress=progress)
+    shell.run(
+        ["apt-get", "-qy", "install", "--no-install-recommends", *packages], Status.TOOL_MISSING,
+        env={"DEBIAN_FRONTEND": "noninteractive"}, progress=progress,
+    )
+    if missing(tools):
+        raise not_installed(missing(tools))
+
+
+def not_installed(packages: Iterable[str]) -> LabError:
+    """Give the error that names the packages and how to get them."""
+    names = " ".join(packages)
+    return LabError(Status.TOOL_MISSING, f"these Debian packages are missing: {names}",
+                    f"sudo apt-get install --no-install-recommends {names}")

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The states of a tree: stock, and what each patch leaves."""
+
+import re
+import shutil
+from dataclasses import dataclass
+from functools import cache, cached_property, partial
+
+from lab.base.errors import LabError
+from lab.base.memory import key, step
+from lab.base.proc import Shell
+from lab.kernel import queue, tree
+from lab.kernel.bases import Stack
+from lab.kernel.source import Source
+
+CONFIGURES = re.compile(r"(?:^|/)(?:Kconfig[^/]*|Makefile|Kbuild)$|/uapi/")
+
+
+@dataclass(frozen=True)
+class State:
+    """The tree after a patch. Stock is number 0 and has no patch."""
+
+    number: int
+    patch: str
+    commit: str
+    touched: tuple[str, ...]
+    key: str
+
+
+class History:
+    """One tree that is brought to each state of a stack. Its stock has the lower patches."""
+
+    def __init__(self, stack: Stack, source: Source) -> None:
+        self.stack = stack
+        self.pristine, self.identity, self.cache = source.src, source.identity, source.cache
+        self.lower = stack.lower.queue if stack.lower else []
+        self.place = source.place / (f"gate-{stack.parts[-1].name}" if stack.lower else "gate")
+        self.src, self.logs = self.place / "src", self.place / "logs"
+        self.git = partial(tree.git, self.src)
+
+    def prepare(self) -> None:
+        """Copy the source and apply the patches. Objects of earlier patches stay."""
+        def apply(shell: Shell) -> None:
+            if (self.src / ".git").exists():
+                if root := self.git("rev-list", "--max-parents=0", "--all").split():
+                    self.git("checkout", "-qf", "--detach", *root)
+                shutil.rmtree(self.src / ".git")
+            queue.apply(shell, self.src, self.stack.queue, len(self.lower))
+
+        shutil.rmtree(self.logs, ignore_errors=True)
+        step(self.place, "tree", self.identity, self.src,
+             lambda shell: tree.copy(shell, self.pristine, self.src, objects=False))
+        wanted = key(self.identity, *(path.read_bytes() for path in self.stack.queue))
+        step(self.place, "series", wanted, self.src / ".git", apply)
+
+    @cached_property
+    def states(self) -> list[State]:
+        """Give all states in order."""
+        lower = key(self.identity, *(path.read_bytes() for path in self.lower))
+        states = [State(0, "", "stock", (), lower)]
+        commits = self.git("rev-list", "--reverse", "stock..series").split()
+        for patch, commit in zip(self.stack.patches, commits, strict=True):
+            names = tuple(self.git("show", "--format=", "--name-only", commit).split())
+            wanted = key(states[-1].key, patch.read_bytes())
+            states.append(State(len(states), patch.name, commit, names, wanted))
+        return states
+
+    @cache
+    def content(self, number: int, name: str) -> str | None:
+        """Give a touched file as it is in a state, None if it does not exist there."""
+        try:
+            return self.git("show", f"{self.states[number].commit}:{name}")
+        except LabError:
+            return None
+
+    def checkout(self, state: State) -> bool:
+        """Bring the tree to a state. Say whether its configurations may have changed."""
+        names = self.git("diff", "--name-only", "HEAD", state.commit).split()
+        with queue.comments_rebuild_nothing(self.src, names):
+            self.git("checkout", "-qf", "--detach", state.commit)
+        return any(CONFIGURES.search(name) for name in names)

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The one reader of KTAP: flat (the kit, selftests) and nested (KUnit).
+
+Missing, cut, doubled or unknown lines make the results incomplete: never zero tests passed.
+Source of the format: Documentation/dev-tools/ktap.rst.
+"""
+
+import re
+from dataclasses import dataclass, field
+from enum import Enum
+
+PLAN = re.compile(r"1\.\.(\d+)\b")
+RESULT = re.compile(r"(ok|not ok) (\d+)\b(?: -(?= |$))?([^#]*)(?:#\s*(.*))?$")
+SKIP = re.compile(r"SKIP\b\s*(.*)", re.IGNORECASE)
+WORD = re.compile(r"\w*$")
+SUBTEST = re.compile(r"# Subtest: (\S+)$")
+RUN = re.compile(r"#  RUN           (\S+) \.\.\.$")
+TOTALS = re.compile(r"# (\S+): pass:\d+ fail:\d+ skip:(\d+) total:\d+\s*$")
+INDENT = 4
+
+
+class Plan(Enum):
+    """How strict a suite is about its plan."""
+
+    FIRST = "the plan comes before any result"
+    MET = "there is a plan, and every result of it"
+    NESTED = "as MET, but parameters of a case need no plan"
+
+
+@dataclass
+class Level:
+    """A list of results that is being read: its name, its plan, and how many results it has."""
+
+    name: str = ""
+    planned: int | None = None
+    seen: int = 0
+
+
+@dataclass
+class Results:
+    """The leaves by name ("case: parameter" below a subtest), and what makes them incomplete."""
+
+    outcomes: dict[str, str] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    suites: list[str] = field(default_factory=list)  # subtests of the outermost level
+    incomplete: str = ""
+
+
+class Reader:
+    """Reads the lines of one log."""
+
+    def __init__(self, plan: Plan, title: str = "") -> None:
+        self.plan, self.title = plan, title
+        self.found = Results()
+        self.levels: list[Level] = []
+        self.running = ""  # the test that the kselftest harness announced
+        self.last: list[str] = []  # leaves below the case that is being read
+
+    def note(self, problem: str) -> None:
+        """Note what makes the results incomplete; the first problem counts."""
+        self.found.incomplete = self.found.incomplete or problem
+
+    def line(self, raw: str) -> None:
+        """Read a line; what is no KTAP is passed over."""
+        text = raw.lstrip(" ")
+        depth, odd = divmod(len(raw) - len(text), INDENT)
+        if odd:
+            return
+        plan, result, subtest = PLAN.match(text), RESULT.match(text), SUBTEST.match(text)
+        run, totals = RUN.match(text), TOTALS.match(text)
+        if text.startswith("Bail out!"):
+            self.note(text)
+        elif run:
+            self.running = run[1]
+        elif totals:
+            self.skipped(totals[1], int(totals[2]))
+        elif plan or subtest or result:
+            while len(self.levels) <= depth:
+                self.levels.append(Level())
+            if plan:
+                self.levels[depth].planned = int(plan[1])
+            elif subtest:
+                self.levels[depth].name = subtest[1]
+                self.last = []
+            elif result:
+                self.result(depth, result)
+
+    def result(self, depth: int, match: re.Match[str]) -> None:
+        """Read a result; it ends the subtest one level further in, if there is one."""
+        word, number, name, directive = (part.strip() for part in match.groups(default=""))
+        level, inner = self.levels[depth], self.levels[depth + 1:depth + 2]
+        if self.plan == Plan.FIRST and level.planned is None:
+            self.note("results come before any plan (1..N)")
+        level.seen += 1
+        if int(number) != level.seen:
+            self.note(f"result {number} ({name}) follows result {level.seen - 1}")
+        if inner:
+            self.close(inner[0], name)
+            del self.levels[depth + 1:]
+            if depth == 0:
+                self.found.suites.append(name)
+            return
+        if self.plan == Plan.MET:
+            # Several words are a remark, not a name.
+            name = self.running or (WORD.match(name) and name) or f"{self.title} {number}"
+            self.running = ""
+        self.leaf(depth, word, name, directive)
+
+    def leaf(self, depth: int, word: str, name: str, directive: str) -> None:
+        """Note the outcome of a case or a parameter."""
+        path = [one.name for one in self.levels[2:depth + 1]] if depth > 1 else []
+        full, skip = ": ".join([*path, name]), SKIP.match(directive)
+        if full in self.found.outcomes:
+            self.note(f"{full} has two results")
+        outcome = "fail" if word != "ok" else "skip" if skip else "pass"
+        self.found.outcomes[full] = outcome
+        self.found.reasons[full] = skip[1] if skip else directive
+        if depth > 1:
+            self.last.append(full)
+
+    def close(self, level: Level, name: str) -> None:
+        """End a subtest: it has the name of its result, and all results that it planned."""
+        if level.name and level.name != name:
+            self.note(f"the result of {level.name} is named {name}")
+        if level.planned is None and self.plan != Plan.NESTED:
+            self.note(f"{name} has no plan")
+        if level.planned is not None and level.planned != level.seen:
+            self.note(f"plan of {name} not met: {level.seen} results of {level.planned}")
+
+    def skipped(self, name: str, number: int) -> None:
+        """Apply a case's own count of skipped parameters.
+
+        6.1 does not mark them: its lines read "ok". A report that comes once per boot comes with
+        the first parameter, so the last ones are taken for the skipped.
+        """
+        marked = sum(self.found.outcomes[one] == "skip" for one in self.last)
+        passed = [one for one in self.last if self.found.outcomes[one] == "pass"]
+        if self.last and self.last[-1].startswith(f"{name}: ") and number > marked:
+            for one in passed[max(0, len(passed) - (number - marked)):]:
+                self.found.outcomes[one] = "skip"
+
+    def end(self) -> Results:
+        """Check the outermost level, and give what was found."""
+        for level in self.levels[1:]:
+            self.note(f"{level.name or 'a subtest'} has no result")
+        top = self.levels[0] if self.levels else Level()
+        if top.planned is None:
+            self.note("the results hold no plan (1..N)")
+        elif top.planned != top.seen:
+            self.note(f"plan not met: {top.seen} results of {top.planned}")
+        return self.found
+
+
+def read(text: str, plan: Plan, title: str = "") -> Results:
+    """Read KTAP; `title` names results without a name."""
+    reader = Reader(plan, title)
+    for line in text.splitlines():
+        reader.line(line.rstrip("\r"))
+    return reader.end()
+
+
+def read_program(text: str, name: str, plan: Plan) -> tuple[Results, str]:
+    """Read what a guest's init wrote of a program; give the results, and its exit status.
+
+    The last line says how the program ended. A program that prints neither plan nor result has
+    one result: its exit status.
+    """
+    body = text.replace("\r\n", "\n")
+    lines = body.splitlines()
+    exited = re.match(rf"lab: {re.escape(name)} exited (\d+)$", lines[-1]) if lines else None
+    cut = ("the guest wrote no results" if not body.strip()
+           else f"the results are cut: they end in {body[-60:]!r}" if not body.endswith("\n")
+           else "" if exited
+           else lines[-1] if lines[-1].startswith("lab: ")
+           else f"the results are cut: they end in {lines[-1]!r}")
+    results = read("\n".join(lines[:-1]), plan, name)
+    status = exited[1] if exited else ""
+    if status and not results.outcomes and plan == Plan.MET and not re.search(
+            r"^1\.\.\d", body, re.MULTILINE):
+        outcome = {"0": "pass", "4": "skip"}.get(status, "fail")
+        reason = lines[-2] if len(lines) > 1 else lines[-1]
+        results = Results({name: outcome}, {name: reason})
+    elif status not in ("", "0", "4") and "fail" not in results.outcomes.values():
+        results.incomplete = results.incomplete or f"{name} exited {status} though no test failed"
+    results.incomplete = cut or results.incomplete
+    return results, status

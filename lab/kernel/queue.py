@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Patch queues: a folder against its `series`, git am, and what a patch changes."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab.base.data import rows
+from lab.base.errors import LabError, Status
+from lab.base.proc import Shell, ask
+
+COVER = "0000-cover-letter.patch"
+# Paths of tests, documentation, and the lines that build, list or keep them.
+TESTS = re.compile(r"Documentation/|MAINTAINERS$|tools/testing/|lib/test_hmm"
+                   r"|.*/(tests/|Kconfig(\.debug)?$|Makefile$|\w+_kunit\.c$)")
+# A line that stands in a comment, or is blank, in kernel style.
+IN_COMMENT = re.compile(r"(/?\*+( (?!.*\*/.).*|/)?)?$")
+ADDED = re.compile(r"^--- /dev/null\n\+\+\+ b/(\S+)$", re.MULTILINE)
+COMMENT = re.compile(r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.DOTALL)
+GIT = [
+    "git", "-c", "user.name=lab", "-c", "user.email=lab@localhost", "-c", "commit.gpgsign=false",
+    "-c", "core.autocrlf=false", "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0",
+]
+# The trees lie inside this repository: git must see neither it nor anybody's settings.
+ALONE = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+
+
+def git_env(tree: Path) -> dict[str, str]:
+    """Give the environment in which git sees `tree` and nothing above it."""
+    return {**ALONE, "GIT_CEILING_DIRECTORIES": str(tree.absolute().parent)}
+
+
+def listed(folder: Path) -> list[str]:
+    """Read `series` of a queue: the patch file names in order."""
+    return [words[0] for _, words in rows(folder / "series")]
+
+
+def mismatches(folder: Path) -> list[str]:
+    """Compare `series` with the folder both ways; each finding ends with the command to fix it."""
+    names = listed(folder)
+    present = {path.name for path in folder.glob("*.patch")} - {COVER}
+    found = [f"{folder}/{name} is listed in series but missing: git checkout -- {folder}/{name}"
+             for name in names if name not in present]
+    found += [f"{folder}/{name} is not listed in series: echo {name} >> {folder}/series"
+              for name in sorted(present - set(names))]
+    found += [f"{name} is listed {names.count(name)} times in series: remove all but one line "
+              f"of {folder}/series" for name in sorted({*names}) if names.count(name) > 1]
+    if not names:
+        found.append(f"{folder}/series lists no patch: "
+                     f"(cd {folder} && ls *.patch | grep -v ^0000 > series)")
+    return found
+
+
+def check(folder: Path) -> list[Path]:
+    """Give the patches in order; NOT_APPLIED when series and folder disagree."""
+    if found := mismatches(folder):
+        what, _, how = found[0].partition(": ")
+        raise LabError(Status.NOT_APPLIED, what, f"fix it: {how}", "\n".join(found[1:]))
+    return [folder / name for name in listed(folder)]
+
+
+def touched(patches: list[Path]) -> set[str]:
+    """Give the paths the patches name on either side."""
+    lines = (line for patch in patches for line in patch.read_text(encoding="utf-8").splitlines())
+    return {match[1] for line in lines if (match := re.match(r"(?:---|\+\+\+) [ab]/(\S+)", line))}
+
+
+def code(header: str) -> list[str]:
+    """Give a header's lines without comments, blank lines and differences in white space."""
+    bare = COMMENT.sub(lambda match: match[0] if match[0][0] in "\"'" else " ", header)
+    return [" ".join(line.split()) for line in bare.splitlines() if line.strip()]
+
+
+@contextmanager
+def comments_rebuild_nothing(tree: Path, names: Iterable[str]) -> Iterator[None]:
+    """Keep the time stamps of the headers among `names` in which only comments change.
+
+    make then leaves their users alone, whose objects would differ in line numbers only.
+    """
+    headers = [tree / name for name in names if name.endswith(".h") and (tree / name).exists()]
+    before = [(path, code(path.read_text(encoding="utf-8")), path.stat().st_mtime_ns)
+              for path in headers]
+    yield
+    for path, lines, time in before:
+        if path.exists() and code(path.read_text(encoding="utf-8")) == lines:
+            os.utime(path, ns=(time, time))
+
+
+def changes(patch: str) -> Iterator[tuple[str, str]]:
+    """Yield (path, line without its sign) of all that a patch changes."""
+    name = ""
+    for line in patch.splitlines():
+        header = re.match(r"(?:---|\+\+\+) (?:[ab]/(\S+)|/dev/null$)", line)
+        if header:
+            name = header[1] or name
+        elif name and re.match(r"[-+]", line):
+            yield name, line[1:].strip()
+
+
+def only_tests(patch: Path) -> bool:
+    """Say whether a patch changes tests, documentation and comments only: it cures no case."""
+    text = patch.read_text(encoding="utf-8")
+    names = {name for name, line in changes(text) if not IN_COMMENT.match(line)}
+    return bool(touched([patch])) and all(TESTS.match(name) for name in names)
+
+
+def only_words(patch: str) -> bool:
+    """Say whether a patch changes nothing but documentation and comments."""
+    changed = list(changes(patch))
+    return bool(changed) and all(name.startswith("Documentation/") or IN_COMMENT.match(line)
+                                 for name, line in changed)
+
+
+def apply(shell: Shell, tree: Path, patches: list[Path], below: int = 0,
+          tracked: Iterable[str] = ()) -> None:
+    """Apply the patches in a new git repository that tracks what they touch, and `tracked`.
+
+    Leaves the branches `stock`, which has the first `below` of them, and `series`. NOT_APPLIED
+    names the patch and the file.
+    """
+    env = git_env(tree)
+
+    def git(*words: str | Path) -> None:
+        shell.run([*GIT, *words], Status.NOT_APPLIED, cwd=tree, env=env)
+
+    git("init", "-q", "--template=", "-b", "stock")
+    names = touched(patches)
+    files = sorted(name for name in {*names, *tracked} if (tree / name).exists())
+    if files:
+        git("add", "-f", "--", *files)
+    git("commit", "-q", "--allow-empty", "-m", "stock")
+    with comments_rebuild_nothing(tree, names):
+        for number, patch in enumerate(patches):
+            if number == below:
+                git("checkout", "-q", "-b", "series")
+            try:
+                git("am", "-q", "--keep-cr", patch.absolute())
+            except LabError as error:
+                failed = re.findall(r"^error: (?:patch failed: )?([^\s:]+)[:\s]", error.detail,
+                                    re.MULTILINE)
+                where = f" at {failed[0]}" if failed else ""
+                raise LabError(Status.NOT_APPLIED, f"{patch} does not apply{where}",
+                               detail=error.detail) from None
+
+
+def try_on(shell: Shell, tree: Path, folder: Path, patches: list[Path]) -> None:
+    """Apply the patches to copies of the files of `tree` that they touch, in `folder`."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in touched(patches):
+        if (tree / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(tree / name, folder / name)
+    apply(shell, folder, patches)
+
+
+def added(patches: list[Path]) -> dict[str, list[Path]]:
+    """Give the files that patches add, each with the patches that touch it, in order."""
+    text = {path: path.read_text(encoding="utf-8") for path in patches}
+    names = [name for path in patches for name in ADDED.findall(text[path])]
+    return {name: [path for path in patches if f"\n+++ b/{name}\n" in text[path]]
+            for name in names}

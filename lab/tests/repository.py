@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A made-up repository in a temporary folder, for tests of what works on series/."""
+
+import contextlib
+import io
+import tempfile
+import unittest
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lab.base.errors import LabError, Status
+from lab.kernel import bases
+from lab.kernel.bases import Series
+
+
+def part(name: str, more: str = "", checked: str = "true") -> str:
+    """Give the lines of a part in series/bases.toml."""
+    flags = f"upstream = true\nchecked = {checked}"
+    return f'name = "{name}"\npurpose = "its {name}"\n{flags}\n{more}\n'
+
+
+def base(name: str, *parts: str, more: str = "") -> str:
+    """Give the lines of a base."""
+    head = f'[bases."{name}"]\npurpose = "x"\npackage = "linux"\nproven = "1"\narch = ["x86_64"]\n'
+    return f"{head}{more}\n" + "".join(f'[[bases."{name}".parts]]\n{one}' for one in parts)
+
+
+class Repository(unittest.TestCase):
+    """The folder is `root`."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def list_bases(self, *tables: str) -> Series:
+        """Write and read series/bases.toml."""
+        self.write("series/bases.toml", "".join(tables))
+        return bases.read(self.root)
+
+    def queue(self, folder: str, *patches: tuple[str, str]) -> None:
+        """Write a queue below series/: the name and the text of each patch."""
+        for name, text in patches:
+            self.write(f"series/{folder}/{name}.patch", text)
+        self.write(f"series/{folder}/series", "".join(f"{name}.patch\n" for name, _ in patches))
+
+    def quietly(self, call: Callable[..., Any], *arguments: Any) -> str:
+        """Call something; give what it prints."""
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            call(*arguments)
+        return output.getvalue()
+
+    def refused(self, status: Status, words: str, call: Callable[..., Any],
+                *arguments: Any) -> None:
+        """Call something; expect a LabError with words (a regular expression) in its lines."""
+        with self.assertRaises(LabError) as caught:
+            self.quietly(call, *arguments)
+        self.assertEqual(caught.exception.status, status)
+        self.assertRegex(f"{caught.exception.message}\n{caught.exception.advice}", words)

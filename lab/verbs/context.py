@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What every verb has at hand, and how it boots: prepare, run, judge, count."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from lab.base import memory, packages
+from lab.base.data import CONFIGS, ROOT
+from lab.base.errors import MEANING, LabError, Status
+from lab.base.memory import Memory, key
+from lab.engines import qemu
+from lab.engines.boot import Engine
+from lab.judge.verdict import Verdict
+from lab.kernel import bases, build
+from lab.kernel.bases import Series, Stack
+from lab.kernel.source import Source
+from lab.suites import kit, selftests
+from lab.suites.mirror import Mirror
+from lab.suites.suite import Planned, Suite
+
+SHOWN, SHORT = 21, 4  # lines of what is wrong with a boot: at once, and at the very end
+# The rooms whose code a kept result depends on.
+CODE = ("base", "kernel", "judge", "engines", "suites")
+
+
+@dataclass
+class Tally:
+    """What was counted, the first status that was not OK, and in `wrong` a few lines a failure."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    status: Status = Status.OK
+    wrong: list[str] = field(default_factory=list)
+
+    def fail(self, status: Status, why: str) -> None:
+        """Count one failure."""
+        self.failed += 1
+        self.status = self.status or status
+        self.wrong.append(why)
+
+    def verdict(self, title: str, verdict: Verdict) -> None:
+        """Count the cases of a verdict, and print what is wrong; not OK is one failure at least."""
+        skipped = sum(outcome == "skip" and name not in verdict.unexpected
+                      for name, outcome in verdict.outcomes.items())
+        failed = max(len(verdict.unexpected), int(verdict.status != Status.OK))
+        self.skipped += skipped
+        self.failed += failed
+        self.passed += max(0, len(verdict.outcomes) - skipped - failed)
+        self.status = self.status or verdict.status
+        if verdict.status:
+            lines = [f"{title}: {MEANING[verdict.status]}",
+                     *(f"  {problem}" for problem in verdict.problems)]
+            more = [f"  and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+            print("", *lines[:SHOWN], *more, sep="\n")
+            self.wrong += lines[:SHORT]
+
+    def proven(self, title: str, verdict: Verdict) -> None:
+        """Count a verdict as one result."""
+        self.verdict(title, Verdict(verdict.status, {title: "pass"}, problems=verdict.problems))
+
+    def __str__(self) -> str:
+        """Give the line that a CI reads."""
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.passed} passed, {self.failed} failed{skipped}"
+
+
+@dataclass
+class Context:
+    """The series, where everything is written, the count, and what was asked for."""
+
+    series: Series
+    build: Path
+    tally: Tally = field(default_factory=Tally)
+    tree: Path | None = None
+    allow_skip: bool = False
+    engine_name: str = "qemu"
+
+    def source(self, stack: Stack) -> Source:
+        """Give the source of a stack; the parts have to agree with their folders."""
+        bases.check(self.series)
+        return Source(stack.base, self.build, self.tree)
+
+    def need(self, *tools: dict[str, str]) -> None:
+        """Have what builds kernels, and more tools."""
+        wanted = dict(packages.BUILD)
+        for more in tools:
+            wanted |= more
+        packages.need(wanted, self.build / "packages.log")
+
+    def engine(self) -> Engine:
+        """Give the engine."""
+        return ENGINES[self.engine_name](self.build)
+
+    def boot(self, stack: Stack, plan: Sequence[Planned]) -> list[Verdict]:
+        """Prepare and run the boots of a plan; give the verdicts in its order."""
+        folders = [one.prepare(stack.name) for one in plan]
+        self.engine().run(folders)
+        verdicts = [one.suite.judge(folder.logs(), one.expect)
+                    for one, folder in zip(plan, folders, strict=True)]
+        for folder, verdict in zip(folders, verdicts, strict=True):
+            if verdict.status:
+                folder.forget()
+        return verdicts
+
+
+ENGINES = {"qemu": qemu.Qemu}
+
+
+def suite_of(stack: Stack) -> Suite:
+    """Give the suite with listed cases: the kit, or for v5.3 what its part adds."""
+    return kit.Kit(kit.read_cases(ROOT / "kit/cases", stack.base)) if stack.base.kit else Mirror()
+
+
+def cures(stack: Stack) -> set[str]:
+    """Give the slugs that the listed cases and the selftests name."""
+    suite = suite_of(stack)
+    assert isinstance(suite, kit.Kit | Mirror)
+    found = {slug for case in suite.cases.values() for slug in case.cures}
+    return found | {slug for test in selftests.read() for slug in test.cures}
+
+
+@cache
+def inputs() -> str:
+    """Give what every kept result depends on, beside its kernel: code, suites, lists, QEMU."""
+    code = [memory.folder_key(ROOT / "lab" / room, ("*.pyc",)) for room in CODE]
+    data = [memory.folder_key(ROOT / "kit", build.BUILT), memory.folder_key(CONFIGS),
+            memory.folder_key(ROOT / "proof/soak", build.BUILT)]
+    files = [ROOT / "intree/reports", ROOT / "series/5.3/cases", ROOT / "series/bases.toml"]
+    texts = [path.read_bytes() for path in files if path.exists()]
+    return key(*code, *data, qemu.version(), *texts)
+
+
+class Proofs:
+    """What kernels gave as expected, kept while nothing it depends on changes."""
+
+    def __init__(self, source: Source) -> None:
+        self.memory = Memory(source.place / "proofs")
+
+    def get(self, name: str, plan: Sequence[Planned]) -> Any | None:
+        """Give what is kept of a plan."""
+        return self.memory.recall(name, self.key(plan))
+
+    def put(self, name: str, plan: Sequence[Planned], found: Any) -> None:
+        """Keep what a plan gave."""
+        self.memory.keep(name, self.key(plan), found)
+
+    @staticmethod
+    def key(plan: Sequence[Planned]) -> str:
+        """Give what the results of a plan depend on."""
+        return key(inputs(), *(f"{one.kernel.key} {one.suite.name} {one.expect}" for one in plan))
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON, whole or not at all."""
+    memory.write_atomic(path, json.dumps(data, indent=1) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read JSON, {} if there is none."""
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found if isinstance(found, dict) else {}
+
+
+def unknown(what: str, name: str, known: Sequence[str]) -> LabError:
+    """Give the USAGE error of a name that does not exist."""
+    return LabError(Status.USAGE, f"no {what} {name!r}",
+                    f"{what.upper()} is one of: {' '.join(known)}")

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The verb "docs": the record of a run, and the generated pages.
+
+docs/results/STACK.json is what the last recorded run, revert and mutants of a stack gave,
+docs/bench/STACK.json what bench gave, docs/soak/STACK.json what soak gave. The generated parts of
+the pages in docs/ are made from these and from series/.
+"""
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from lab.base.errors import LabError, Status
+from lab.base.memory import write_atomic
+from lab.kernel.bases import Series, Stack
+from lab.verbs import figures, pages
+from lab.verbs.context import read_json, write_json
+from lab.verbs.figures import Data, Records
+
+MARKS = re.compile(r"(<!-- generated: make docs -->\n).*?(<!-- end of generated -->)", re.DOTALL)
+
+
+def record(root: Path, place: Path, stack: Stack) -> Path:
+    """Keep what the last run of a stack left in `place`, and what revert and mutants left.
+
+    Of these an earlier record stays if the kernel or the series has changed since. NO_RESULT if
+    there was no run, or it failed.
+    """
+    target = root / f"docs/results/{stack.name}.json"
+    report, earlier = read_json(place / stack.file("report.json")), read_json(target)
+    if not report:
+        raise LabError(Status.NO_RESULT, f"{place / stack.file('report.json')} is missing",
+                       f"make run {stack.command}")
+    flavours: dict[str, Any] = report["flavours"]
+    judged = [*flavours.values(), *report.get("selftests", {}).values(), report.get("kunit", {})]
+    if any(verdict.get("status") for verdict in judged):
+        raise LabError(Status.NO_RESULT, f"the last run of {stack.name} was not as expected; "
+                       "it is not recorded")
+
+    def left(name: str) -> Data:
+        """Read what another verb left, {} unless it was of the same kernel and series."""
+        found = read_json(place / stack.file(name))
+        return found if all(found.get(one) == report[one] for one in ("source", "series")) else {}
+
+    kept = {name: report[name] for name in ("base", "source", "compiler", "qemu", "patches")}
+    today = date.today().isoformat()
+    kept |= {"note": report.get("note", ""), "date": today, "cases": {
+        name: {**{kernel: one["cases"][name]["result"] for kernel, one in flavours.items()},
+               "reason": case["reason"]}
+        for name, case in next(iter(flavours.values()))["cases"].items()}}
+    reverted, mutated = left("revert.json"), left("mutants.json")
+    kept["without"] = reverted["fails"] if reverted else earlier.get("without", {})
+    kept["reverted"] = today if reverted else earlier.get("reverted", "")
+    kept["kunit"] = report.get("kunit", {}).get("cases", {})
+    kept["selftests"] = report.get("selftests", {})
+    kept["before"] = reverted["before"] if reverted else earlier.get("before", {})
+    kept["mutants"] = {**mutated, "date": today} if mutated else earlier.get("mutants", {})
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_json(target, kept)
+    return target
+
+
+def read(series: Series, kind: str) -> Records:
+    """Read what docs/KIND holds, by stack."""
+    found = {stack: read_json(series.root / "docs" / kind / f"{stack.name}.json")
+             for stack in series.all_stacks()}
+    return {stack: data for stack, data in found.items() if data}
+
+
+def made(series: Series) -> dict[Path, str]:
+    """Give the pages with new generated parts."""
+    results, cost, soak = (read(series, kind) for kind in ("results", "bench", "soak"))
+    bodies = {
+        "docs/status.md": pages.status(series, results, cost, soak),
+        "docs/results.md": [*figures.campaigns(soak), *pages.results(results)],
+        "docs/bench.md": figures.costs(cost),
+    }
+    found = {}
+    for name, lines in bodies.items():
+        parts = MARKS.split((series.root / name).read_text(encoding="utf-8"))
+        if len(parts) != 4:
+            raise LabError(Status.USAGE, f"{name} has {len(parts) // 3} generated parts, not 1")
+        body = "\n".join(["", *lines, ""])
+        found[series.root / name] = "".join([*parts[:2], body, *parts[2:]])
+    return found
+
+
+def stale(series: Series) -> list[str]:
+    """Find the pages that differ from what the records make."""
+    return [f"{path.relative_to(series.root)} differs from its data: make docs"
+            for path, text in made(series).items() if path.read_text(encoding="utf-8") != text]
+
+
+def write(series: Series) -> None:
+    """Write the generated parts of all pages."""
+    for path, text in made(series).items():
+        write_atomic(path, text)

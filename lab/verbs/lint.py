@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The verb "lint": checks of the whole repository. Each gives its findings, none means passed."""
+
+import ast
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+from lab.base import memory, packages
+from lab.base.data import slug
+from lab.base.errors import Status
+from lab.base.proc import environment
+from lab.kernel import bases, queue
+from lab.kernel.bases import Series
+from lab.kernel.build import NO_GIT
+from lab.kernel.source import Source
+from lab.suites import selftests
+from lab.suites.kit import read_cases
+from lab.verbs import docs, intree
+from lab.verbs.context import Tally
+
+# checkpatch types that do not count, each with its reason. The sender signs off (git am -s).
+PATCH_IGNORED = {
+    "UNKNOWN_COMMIT_ID": "a source package has no history to look a commit up in",
+    "FILE_PATH_CHANGES": "asked for any new file; MAINTAINERS covers the folders of all of them",
+}
+FILE_IGNORED = {
+    "LINUX_VERSION_CODE": "the kit is one source for many kernels, out of tree",
+    "ALLOC_WITH_SIZEOF": "kmalloc_obj() is not in the older kernels",
+    "BIT_MACRO": "user space has no BIT()",
+    "PREFER_DEFINED_ATTRIBUTE_MACRO": "user space has no __printf()",
+    "PREFER_KERNEL_TYPES": "user space has no u32",
+    "EMBEDDED_FUNCTION_NAME": "a word of a message that happens to name a function",
+    "COMPLEX_MACRO": "a table of cases is made of initializers",
+    "MACRO_ARG_REUSE": "the arguments of test macros are literals",
+    "ENOSYS": "the program asks whether a system call is there",
+    "VOLATILE": "memory that another process changes, in user space",
+}
+CHECKPATCH = ("--strict", "--no-summary", "--terse", "--show-types", "--no-signoff")
+SOURCES = ("kit", "proof/bench", "proof/soak", "lab/suites")  # C files in kernel style
+CODESPELL = ("--ignore-words-list=damon,filp,registerd",
+             "--skip=.git,build,__pycache__,.mypy_cache")
+# Hosts a file may point at: public, lasting, and not of one machine or one package registry.
+HOSTS = re.compile(r"(\w+\.)*(kernel\.org|debian\.org|gnu\.org|github\.com|qemu\.org|python\.org"
+                   r"|gitlab\.com|w3\.org|testanything\.org)$")
+URL = re.compile(r"\b(?:https?|git|ssh|ftp)://(?:[^\s/@]*@)?([\w.-]+)")
+MACHINE = re.compile(r"(?<![\w.}*$])/(home|root|work|mnt|Users)/\w")
+COLUMNS, FILE, FUNCTION = 100, 350, 50
+TOTALS = {"README.md": 90, "lab without tests": 4000, "lab/tests": 3000}
+
+Check = tuple[str, Callable[[], list[str]]]
+
+
+def lint(series: Series, build: Path, tally: Tally) -> None:
+    """Run every check; print the findings of those that fail."""
+    packages.need({**packages.BUILD, **packages.LINT}, build / "packages.log")
+    source = Source(next(iter(series.bases.values())), build)
+    with memory.lock(source.place):
+        source.fetch()
+    for name, check in checks(series, source.src.absolute()):
+        found = check()
+        print(f"  {'not ok' if found else 'ok'} {name}", *(f"    {line}" for line in found),
+              sep="\n", flush=True)
+        if found:
+            tally.fail(Status.TEST_FAILED, f"{name}: {found[0]}")
+        else:
+            tally.passed += 1
+
+
+def checks(series: Series, kernel: Path) -> list[Check]:
+    """Give all checks by name; `kernel` is the tree that checkpatch.pl is taken from."""
+    root, run = series.root, partial(command, series.root)
+    queues = {stack.folder(part): stack for stack in series.all_stacks() for part in stack.parts}
+    names = {folder: f"{folder.relative_to(root)}" for folder in queues if folder.is_dir()}
+
+    def checkpatch(path: Path, ignored: Iterable[str], *options: str) -> Check:
+        words = ("perl", kernel / "scripts/checkpatch.pl", f"--root={kernel}", *CHECKPATCH,
+                 f"--ignore={','.join(ignored)}", *options, path)
+        return f"checkpatch {path.relative_to(root)}", partial(run, *words)
+
+    return [
+        ("parts match series/", partial(bases.mismatches, series)),
+        *((f"{name} matches its folder", partial(queue.mismatches, folder))
+          for folder, name in names.items()),
+        *((f"in-tree tests of {stack.name} match intree/",
+           partial(intree.mismatches, series, stack)) for stack in series.all_stacks()),
+        ("no in-tree test is kept by hand", partial(intree.copies, series)),
+        ("no sign-off in the series", partial(sign_offs, root)),
+        ("every selftest is built and run by its folder", partial(unwired, series)),
+        ("every patch has its case", partial(unproven, series)),
+        *(checkpatch(path, [*PATCH_IGNORED, *queues[folder].base.checkpatch])
+          for folder in names for path in intree.present(folder)),
+        *(checkpatch(path, FILE_IGNORED, "-f") for path in files(root)
+          if path.suffix in (".c", ".h") and f"{path.parent.relative_to(root)}" in SOURCES),
+        ("shellcheck", partial(run, "shellcheck", *scripts(root))),
+        ("codespell", partial(run, "codespell", *CODESPELL, ".")),
+        ("mypy --strict", partial(run, "mypy", "--strict", "lab")),
+        ("size", partial(sizes, root)),
+        ("hosts and paths", partial(strangers, root)),
+        ("generated pages", partial(docs.stale, series)),
+    ]
+
+
+def command(root: Path, *argv: str | Path) -> list[str]:
+    """Run a checker in the root; its output lines are the findings, as is a bare failure."""
+    env = environment({"GIT_DIR": NO_GIT, "MYPY_CACHE_DIR": f"{root / 'build/cache/mypy'}"})
+    done = subprocess.run(argv, cwd=root, env=env, stdin=subprocess.DEVNULL, text=True,
+                          capture_output=True, check=False)
+    output = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    return (output or [f"{argv[0]} exited with {done.returncode}"]) if done.returncode else []
+
+
+def files(root: Path) -> Iterator[Path]:
+    """Yield the repository's files: what git has or would take, else all but build/ and caches."""
+    if (root / ".git").exists():
+        listed = subprocess.run(
+            ["git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if not listed.returncode:
+            yield from (root / name for name in sorted(listed.stdout.split("\0"))
+                        if name and (root / name).is_file())
+            return
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(set(folders) - {".git", "build", "__pycache__", ".mypy_cache"})
+        yield from (Path(folder, name) for name in sorted(names))
+
+
+def scripts(root: Path) -> list[Path]:
+    """Give the shell scripts, known by their first line."""
+    return [path for path in files(root) if re.match(rb"#!.*\b(ba|da)?sh\b", path.read_bytes())]
+
+
+def strangers(root: Path) -> list[str]:
+    """Find URLs of hosts that are not in HOSTS, and paths that exist on one machine only."""
+    found = []
+    for path in files(root):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        for number, line in enumerate(text.splitlines(), 1):
+            where = f"{path.relative_to(root)}:{number}"
+            found += [f"{where}: host {host} is not in HOSTS of lab/verbs/lint.py"
+                      for host in URL.findall(line) if not HOSTS.match(host)]
+            if MACHINE.search(line) or str(root) in line:
+                found.append(f"{where}: a path of one machine: {line.strip()[:80]}")
+    return found
+
+
+def sign_offs(root: Path) -> list[str]:
+    """Find sign-offs in the series: the sender certifies it."""
+    return [f"{path.relative_to(root)} has a Signed-off-by: remove it, the sender adds one with "
+            "git am -s" for path in sorted(root.glob("series/*/*/*.patch"))
+            if re.search(r"^Signed-off-by:", path.read_text(encoding="utf-8"), re.MULTILINE)]
+
+
+def unproven(series: Series) -> list[str]:
+    """Compare the slugs of the listed cases, the selftests and `unproven` with the patches."""
+    root = series.root
+    patches = {slug(path.name) for stack in series.all_stacks() for part in stack.parts
+               for path in intree.present(stack.folder(part)) if not queue.only_tests(path)}
+    lists = [root / "kit/cases", *sorted(root.glob("series/*/cases"))]
+    cures = {cure for path in lists for case in read_cases(path).values() for cure in case.cures}
+    cures |= {cure for test in selftests.read(root / "lab/configs/selftests")
+              for cure in test.cures}
+    excused = set(series.unproven)
+    return [*(f"a case, lab/configs/selftests or `unproven` in series/bases.toml: {name} is no "
+              "patch of any base" for name in sorted((cures | excused) - patches)),
+            *(f"`unproven` in series/bases.toml: {name} has its case"
+              for name in sorted(cures & excused)),
+            *(f"kit/cases: no case needs the patch {name}"
+              for name in sorted(patches - cures - excused))]
+
+
+def unwired(series: Series) -> list[str]:
+    """Find selftests that a part adds and does not build, or that no script of the tree runs."""
+    found = []
+    for folder in (stack.folder(part) for stack in series.all_stacks() for part in stack.parts):
+        for name, patches in queue.added(intree.present(folder)).items():
+            if not name.startswith("tools/testing/selftests/") or not name.endswith(".c"):
+                continue
+            text = "\n".join(patch.read_text(encoding="utf-8") for patch in patches)
+            where, stem = folder.relative_to(series.root), Path(name).stem
+            if not re.search(rf"^\+TEST_GEN_\w+ \+= {stem}$", text, re.MULTILINE):
+                found.append(f"{where}: {name} is not in its Makefile")
+            if not re.search(rf'^\+(?!\+\+).*(?:\./|\)"?/){stem}\b', text, re.MULTILINE):
+                found.append(f"{where}: no script runs {name}")
+    return found
+
+
+def sizes(root: Path) -> list[str]:
+    """Find what is too long: lines and functions of Python, files of lab/, and the whole."""
+    found, totals = [], dict.fromkeys(TOTALS, 0)
+    for path in files(root):
+        name = f"{path.relative_to(root)}"
+        lab, python = name.startswith("lab/"), path.suffix == ".py"
+        if not (lab or python or name in TOTALS):
+            continue
+        text = path.read_text(encoding="utf-8")
+        lines = text.splitlines()
+        if lab and len(lines) > FILE:
+            found.append(f"{name} has {len(lines)} lines, not at most {FILE}")
+        if name in TOTALS:
+            totals[name] += len(lines)
+        if python:
+            found += [f"{name}:{number}: {len(line)} columns, not at most {COLUMNS}"
+                      for number, line in enumerate(lines, 1) if len(line) > COLUMNS]
+            found += long_functions(name, text)
+            part = "lab/tests" if name.startswith("lab/tests/") else "lab without tests"
+            totals[part] += len(lines) if lab else 0
+    return found + [f"{name} has {lines} lines, not at most {TOTALS[name]}"
+                    for name, lines in totals.items() if lines > TOTALS[name]]
+
+
+def long_functions(name: str, text: str) -> list[str]:
+    """Find the functions of a Python file that are too long."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or 0) - node.lineno + 1
+            if lines > FUNCTION:
+                found.append(f"{name}:{node.lineno}: {node.name}() has {lines} lines, "
+                             f"not at most {FUNCTION}")
+    return found

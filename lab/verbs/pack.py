@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The verbs `pack` and `judge`: boots to run on another machine, and the logs that come back."""
+
+import os
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lab.base import memory
+from lab.base.errors import LabError, Status
+from lab.engines import qemu
+from lab.engines.boot import BOOT, IMAGE, INITRD, Boot, Folder
+from lab.judge.verdict import PATCHED, STOCK, Verdict, same, summary
+from lab.kernel.bases import Series, Stack
+from lab.suites import bench, kunit, selftests, soak
+from lab.suites.mirror import Mirror
+from lab.suites.selftests import Program
+from lab.suites.suite import Expect, Suite
+from lab.verbs import run
+from lab.verbs.context import Context, suite_of
+
+SCRIPT = Path(qemu.__file__).with_name("boots.sh")
+ACCELERATOR = "$ACCEL"
+
+
+def pack(context: Context, stack: Stack) -> None:
+    """Write the boots of `run` to build/pack/STACK, with a script that runs them."""
+    context.need()
+    source = context.source(stack)
+    target = context.build / "pack" / stack.name
+    with memory.lock(source.place):
+        run.fit(stack, source)
+        boots = run.there(run.plan(context, stack, source))
+        folders = [one.prepare(stack.name) for one in boots]
+    shutil.rmtree(target, ignore_errors=True)
+    for folder in folders:
+        copy(folder, target / folder.place.parent.name / folder.place.name)
+    shutil.copy2(SCRIPT, target / "run")
+    os.chmod(target / "run", 0o755)
+    print(f"\nbase {stack.name}: {len(folders)} boots in {target}\n"
+          f"  on any machine with QEMU: {target.name}/run; then here: make judge LOGS={target}")
+
+
+def copy(folder: Folder, target: Path) -> None:
+    """Copy a boot, with its command and its limit in seconds."""
+    target.mkdir(parents=True)
+    for name in (IMAGE, INITRD, BOOT):
+        shutil.copy2(folder.place / name, target / name)
+    boot = folder.read()
+    accelerator = "tcg" if boot.machine.options else ACCELERATOR
+    words = [word if word == ACCELERATOR else shlex.quote(word)
+             for word in qemu.command(boot, accelerator)]
+    (target / "command").write_text(f"exec {' '.join(words)}\n", encoding="utf-8")
+    (target / "limit").write_text(f"{boot.seconds:.0f}\n", encoding="utf-8")
+
+
+def suite(stack: Stack, boot: Boot) -> Suite:
+    """Give the suite that judges a boot."""
+    if boot.suite == suite_of(stack).name:
+        return suite_of(stack)
+    if boot.suite == kunit.KUnit.name:
+        wanted = boot.judge["suites"]
+        return kunit.KUnit(wanted, kunit.announced(stack.base, wanted))
+    if boot.suite == soak.USERS:
+        return soak.Users(stack.base.may_skip.get(soak.USERS, ""))
+    if boot.suite == soak.RACE:
+        return soak.Race(int(boot.seconds), 0, boot.judge["watches"])
+    if boot.suite == bench.Bench.name:
+        return bench.Bench()
+    for test in selftests.read():
+        if test.name == boot.suite:
+            return Program(test, None, boot.judge["left_out"])
+    raise LabError(Status.USAGE, f"no suite {boot.suite!r} in this version of the lab")
+
+
+def expected(boot: Boot) -> Expect:
+    """Give what has to come out of a boot."""
+    data = boot.judge["expect"]
+    fields: dict[str, Any] = {**data, "allowed": tuple(data["allowed"])}
+    return Expect(**fields)
+
+
+def judge_one(series: Series, folder: Folder) -> tuple[Boot, Suite, Verdict]:
+    """Judge the logs of one boot, which have to be its own."""
+    boot = folder.read()
+    folder.verify()
+    stacks = {stack.name: stack for stack in series.all_stacks()}
+    if boot.stack not in stacks:
+        raise LabError(Status.USAGE, f"{folder.place}: no base {boot.stack!r} in series/bases.toml")
+    try:
+        one, expect = suite(stacks[boot.stack], boot), expected(boot)
+    except (KeyError, TypeError) as error:
+        raise LabError(Status.USAGE, f"{folder.place / BOOT}: judge: {error}") from None
+    return boot, one, one.judge(folder.logs(), expect)
+
+
+def judge(context: Context, logs: Path) -> None:
+    """Judge all boots below a folder; print a line each, and count the cases."""
+    places = sorted(path.parent for path in logs.rglob(BOOT))
+    if not places:
+        raise LabError(Status.NO_RESULT, f"no {BOOT} below {logs}",
+                       "name a directory of `make pack`, or build/BASE/boots, with LOGS=DIR")
+    found = {place: judge_one(context.series, Folder(place)) for place in places}
+    for boot, one, verdict in found.values():
+        if isinstance(one, Program) and one.test.tree == "stock" and boot.kernel == PATCHED:
+            for other, _, stock in found.values():
+                if (other.stack, other.suite, other.kernel) == (boot.stack, boot.suite, STOCK):
+                    same(stock, verdict)
+    for place, (boot, _, verdict) in found.items():
+        print(f"  {boot.stack}: {boot.suite} on {boot.kernel}: {summary(verdict)}")
+        context.tally.verdict(f"{boot.suite} on {boot.kernel} ({place})", verdict)
+    print(context.tally)

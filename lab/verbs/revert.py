@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The verb `revert`: without one patch its own cases fail; so do the tests alone on stock."""
+
+from collections.abc import Iterator
+
+from lab.base import memory
+from lab.base.data import slug
+from lab.base.errors import LabError, Status
+from lab.judge.verdict import Verdict, summary
+from lab.kernel import queue
+from lab.kernel.bases import Stack
+from lab.kernel.kernel import Kernel, changed, patched, stock
+from lab.kernel.source import Source
+from lab.kernel.tree import Without
+from lab.suites import kunit, selftests
+from lab.suites.selftests import Program
+from lab.suites.suite import SECONDS, Expect, Planned
+from lab.verbs.context import (Context, Proofs, cures, read_json, suite_of, unknown, write_json)
+from lab.verbs.run import fit, series_key
+
+ALONE = "tests-alone"
+Outcomes = dict[str, dict[str, str]]
+
+
+def slugs(context: Context, stack: Stack, only: str) -> list[str]:
+    """Give the slugs of the patches that are left out, or the one asked for."""
+    if stack.base.kit:
+        fixes = [path for path in stack.patches if not queue.only_tests(path)]
+        found = [slug(path.name) for path in fixes
+                 if slug(path.name) not in context.series.unproven]
+    else:
+        found = [slug(path.name) for path in stack.patches if slug(path.name) in cures(stack)]
+    names = [slug(path.name) for path in stack.patches]
+    if only in names and only not in found:
+        why = context.series.unproven.get(only, "it only adds tests or words")
+        raise LabError(Status.USAGE, f"{only} is not taken out: {why}",
+                       f"PATCH is one of: {' '.join(found)}")
+    if only and only not in found:
+        raise unknown("patch", only, found)
+    return [only] if only else found
+
+
+def without(stack: Stack, source: Source, name: str) -> list[Planned]:
+    """Give the boots of the kernel without one patch: the listed cases, and programs it cures."""
+    whole = patched(stack, source)
+    number = [slug(path.name) for path in stack.patches].index(name)
+    kernel = changed(whole, Without(f"without-{name}", (number,)))
+    programs = [one for one in selftests.on(whole, stock(source), selftests.read(), adds_only=True)
+                if name in one.test.cures] if stack.base.kit else []
+    expect = Expect(name, elsewhere=bool(programs))
+    return [Planned(kernel, suite_of(stack), expect),
+            *(Planned(kernel, program, expect) for program in programs)]
+
+
+def alone(stack: Stack, source: Source) -> list[Planned]:
+    """Give the boots of stock with nothing but the tests that the patches add.
+
+    KUnit and the series' programs run only where the series is applied: this is their "before".
+    """
+    if stack.lower or not stack.base.kit:
+        return []
+    tests = tuple(path for path in stack.patches if queue.only_tests(path)
+                  and not queue.only_words(path.read_text(encoding="utf-8")))
+    kernel = Kernel(source, ALONE, stock(source), tests)
+    whole, expect = patched(stack, source), Expect(ALONE, whole=True)
+    programs = [one for one in selftests.on(whole, stock(source), selftests.read(), adds_only=True)
+                if one.test.cures]
+    boots = [Planned(kernel, one, expect, 2 * SECONDS) for one in programs]
+    if suites := kunit.of(stack.base, kernel):
+        boots.append(Planned(kernel, suites, expect, 2 * SECONDS))
+    return boots
+
+
+def plan(context: Context, stack: Stack, source: Source, only: str = "") -> list[Planned]:
+    """Give all boots."""
+    boots = [one for name in slugs(context, stack, only) for one in without(stack, source, name)]
+    return boots if only else [*boots, *alone(stack, source)]
+
+
+def judge_without(boots: list[Planned], verdicts: list[Verdict]) -> tuple[Verdict, list[str]]:
+    """Give the verdict on a kernel without a patch, and what fails as it should.
+
+    A program that the patch cures has to fail, or to hang the guest.
+    """
+    verdict = verdicts[0]
+    failed = [case for case in verdict.failed() if case not in verdict.unexpected]
+    for one, other in zip(boots[1:], verdicts[1:], strict=True):
+        if verdict.status:
+            break
+        if other.failed() or other.status == Status.GUEST:
+            failed.append(one.suite.name)
+        else:
+            verdict.status = other.status or Status.TEST_FAILED
+            verdict.problems += other.problems or [f"{one.suite.name} does not fail"]
+    return verdict, failed
+
+
+def whole(title: str, verdict: Verdict, after: dict[str, str], stack: Stack) -> dict[str, str]:
+    """Give the outcomes of the cases in `after`; a case without a result is NO_RESULT."""
+    if not after:
+        raise LabError(Status.NO_RESULT, f"{title} without the fixes cannot be compared: "
+                       "no recorded run", f"make run {stack.command}")
+    missing = [name for name in after if name not in verdict.outcomes]
+    if missing or verdict.status == Status.NO_RESULT:
+        raise LabError(Status.NO_RESULT,
+                       f"{title} without the fixes has no result of {len(missing)} cases",
+                       f"see build/{stack.name}/boots/{ALONE}",
+                       "\n".join([*missing, *verdict.problems]))
+    return {name: verdict.outcomes[name] for name in after}
+
+
+def run_alone(context: Context, stack: Stack, source: Source) -> Outcomes:
+    """Boot stock with the tests alone; each suite has to run to its end, and to fail."""
+    boots, proofs = alone(stack, source), Proofs(source)
+    if not boots:
+        return {}
+    found: Outcomes | None = proofs.get(ALONE, boots)
+    if not found:
+        verdicts = context.boot(stack, boots)
+        report = read_json(source.place / stack.file("report.json"))
+        after = {name: one.get("patched", {})
+                 for name, one in report.get("selftests", {}).items()}
+        after[kunit.KUnit.name] = report.get("kunit", {}).get("cases", {})
+        found = {one.suite.name: whole(one.suite.name, verdict, after.get(one.suite.name, {}),
+                                       stack)
+                 for one, verdict in zip(boots, verdicts, strict=True)}
+    problems = [f"{title} does not fail on stock" for title, outcomes in found.items()
+                if "fail" not in outcomes.values()]
+    verdict = Verdict().conclude([], "", problems)
+    if not problems:
+        proofs.put(ALONE, boots, found)
+    context.tally.proven("stock with the tests alone", verdict)
+    return found
+
+
+def run_without(context: Context, stack: Stack, source: Source,
+                names: list[str]) -> Iterator[tuple[str, bool, list[str]]]:
+    """Boot each kernel without one patch; yield slug, whether it is proven, and what fails."""
+    proofs = Proofs(source)
+    for name in names:
+        boots = without(stack, source, name)
+        kept = proofs.get(f"without-{name}", boots)
+        if kept:
+            print(f"  without {name}: cached")
+            verdict, failed = Verdict(), list(kept)
+        else:
+            verdict, failed = judge_without(boots, context.boot(stack, boots))
+            if verdict.status == Status.OK:
+                proofs.put(f"without-{name}", boots, failed)
+        title = f"without {name} ({boots[0].folder.place.parent})"
+        context.tally.proven(title, verdict)
+        yield name, verdict.status == Status.OK, failed
+
+
+def revert(context: Context, stack: Stack, only: str = "") -> None:
+    """Leave out each patch, or the one with slug `only`; print a table, write revert.json."""
+    names = slugs(context, stack, only)
+    if not names:
+        print(f"base {stack.name}: no patch to take out: all are tests or in [unproven]")
+        return
+    context.need()
+    source = context.source(stack)
+    kept = source.place / stack.file("revert.json")
+    with memory.lock(source.place):
+        kept.unlink(missing_ok=True)
+        fit(stack, source)
+        rows = list(run_without(context, stack, source, names))
+        before = {} if only else run_alone(context, stack, source)
+        if not only and all(proven for _, proven, _ in rows):
+            write_json(kept, {"source": source.name, "series": series_key(stack),
+                              "fails": {name: failed for name, _, failed in rows},
+                              "before": before})
+    width = max(len(name) for name, _, _ in rows)
+    print(f"\nbase {stack.name}: each patch taken out alone\n"
+          f"  {'patch'.ljust(width)}  proven  cases that fail without it")
+    for name, proven, failed in rows:
+        print(f"  {name.ljust(width)}  {'yes' if proven else 'NO':6}  {', '.join(failed) or '-'}")
+    for title, outcomes in before.items():
+        print(f"  stock with the tests alone: {title} {summary(Verdict(outcomes=outcomes))}")

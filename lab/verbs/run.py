@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The verb `run`: stock fails where the bug is, the patched kernel passes everything."""
+
+import shutil
+from typing import Any
+
+from lab.base import memory
+from lab.base.data import slug
+from lab.base.memory import key
+from lab.base.proc import Shell
+from lab.engines import qemu
+from lab.judge.verdict import PATCHED, STOCK, Verdict, same, summary, worst
+from lab.kernel import build, queue
+from lab.kernel.bases import Stack
+from lab.kernel.kernel import Kernel, changed, patched, stock
+from lab.kernel.source import Source
+from lab.kernel.tree import Without
+from lab.suites import kunit, mirror, selftests, test_hmm_sh
+from lab.suites.selftests import Program
+from lab.suites.suite import Expect, Planned
+from lab.verbs import report
+from lab.verbs.context import Context, Proofs, cures, suite_of, write_json
+
+Found = dict[str, dict[str, Verdict]]  # by suite, by kernel (stock, patched)
+
+
+def before(stack: Stack, source: Source) -> Kernel | None:
+    """Give the kernel that the patched one is compared with, None for a stack on another one."""
+    if stack.lower:
+        return None
+    if stack.base.kit:
+        return stock(source)
+    needed = cures(stack)
+    fixes = [at for at, path in enumerate(stack.patches) if slug(path.name) in needed]
+    return changed(patched(stack, source), Without("before", tuple(fixes)))
+
+
+def plan(context: Context, stack: Stack, source: Source) -> list[Planned]:
+    """Give the boots: the listed cases on both kernels, and KUnit and selftests."""
+    kernel, first, suite = patched(stack, source), before(stack, source), suite_of(stack)
+    skip = context.allow_skip or (context.tree is not None and not stack.base.needs_tree)
+    kernels = {STOCK: first, PATCHED: kernel}
+    boots = [Planned(one, suite, Expect(name, allow_skip=skip))
+             for name, one in kernels.items() if one]
+    if not stack.base.kit:
+        return boots
+    if suites := kunit.of(stack.base, kernel):
+        boots.append(Planned(kernel, suites))
+    for program in selftests.on(kernel, stock(source), selftests.read(),
+                                adds_only=stack.lower is not None):
+        on = kernels if program.test.tree == "stock" else {PATCHED: kernel}
+        boots += [Planned(one, program, Expect(name)) for name, one in on.items() if one]
+    return boots
+
+
+def fit(stack: Stack, source: Source) -> None:
+    """Find out whether the series fits before anything is built."""
+    source.fetch()
+    place = source.place / "fit"
+    wanted = key(source.identity, *(path.read_bytes() for path in stack.queue))
+
+    def work(shell: Shell) -> None:
+        queue.try_on(shell, source.src, place / "src", stack.queue)
+
+    place.mkdir(parents=True, exist_ok=True)
+    memory.step(place, stack.name, wanted, place / "src/.git", work)
+    print(f"  series: {len(stack.queue)} patches apply")
+
+
+def there(boots: list[Planned]) -> list[Planned]:
+    """Leave out the programs that the tree of the base does not have."""
+    return [one for one in boots
+            if not isinstance(one.suite, Program) or one.suite.source is not None]
+
+
+def run(context: Context, stack: Stack) -> None:
+    """Boot and judge; print the table, and write report.json and report.ktap."""
+    context.need()
+    source = context.source(stack)
+    with memory.lock(source.place):
+        fit(stack, source)
+        outputs = [source.place / stack.file(name) for name in ("report.json", "report.ktap")]
+        for path in outputs:
+            path.unlink(missing_ok=True)
+        boots = there(plan(context, stack, source))
+        verdicts = context.boot(stack, boots)
+        found: Found = {}
+        for one, verdict in zip(boots, verdicts, strict=True):
+            found.setdefault(one.suite.name, {})[one.expect.kernel] = verdict
+        compare(boots, found)
+        scripts = run_scripts(stack, source)
+        write(context, stack, source, boots, found, scripts)
+        show(stack, boots, found, scripts)
+        titles = {(one.suite.name, one.expect.kernel): f"{one.folder.place}" for one in boots}
+    for suite, kernels in {**found, test_hmm_sh.NAME: scripts}.items():
+        for name, verdict in kernels.items():
+            where = titles.get((suite, name), "not booted")
+            context.tally.verdict(f"{suite}, {name} ({where})", verdict)
+
+
+def compare(boots: list[Planned], found: Found) -> None:
+    """Compare the results of the stock tree's programs on both kernels."""
+    for one in boots:
+        kernels = found[one.suite.name]
+        if isinstance(one.suite, Program) and STOCK in kernels and one.expect.kernel == PATCHED:
+            same(kernels[STOCK], kernels[PATCHED])
+            if kernels[PATCHED].status:
+                one.folder.forget()
+
+
+def run_scripts(stack: Stack, source: Source) -> dict[str, Verdict]:
+    """Judge test_hmm.sh by kernel; what it loads has to link as a module."""
+    if not stack.base.kit:
+        return {}
+    kernel, first = patched(stack, source), before(stack, source)
+    kernel.checkout()
+    for path in sorted((kernel.src / "lib").glob("test_hmm*.c")):
+        kernel.module(f"lib/{path.name}")
+    kernels = {STOCK: first, PATCHED: kernel}
+    judged = {name: test_hmm_sh.run(one.src, stock=name == STOCK)
+              for name, one in kernels.items() if one}
+    return {name: verdict for name, verdict in judged.items() if verdict}
+
+
+def write(context: Context, stack: Stack, source: Source, boots: list[Planned], found: Found,
+          scripts: dict[str, Verdict]) -> None:
+    """Write report.json and report.ktap."""
+    suite, programs = suite_of(stack).name, {}
+    for one in boots:
+        if isinstance(one.suite, Program):
+            programs[one.suite.name] = {"tree": one.suite.test.tree,
+                                        "left_out": one.suite.left_out}
+    if scripts:
+        programs[test_hmm_sh.NAME] = {"tree": "series", "left_out": {}}
+    about: dict[str, Any] = {
+        "base": stack.name, "source": source.name, "series": series_key(stack),
+        "key": Proofs.key(boots), "compiler": build.compiler(), "qemu": qemu.version(),
+        "patches": [path.name for path in stack.patches],
+    }
+    if not stack.base.kit:
+        about["note"] = mirror.NOTE
+    if inside := found.get(kunit.KUnit.name):
+        verdict = inside[PATCHED]
+        about["kunit"] = {"status": verdict.status, "cases": verdict.outcomes}
+    every = {**found, test_hmm_sh.NAME: scripts}
+    about["selftests"] = {
+        name: {**facts, "status": worst(list(every[name].values())),
+               **{kernel: verdict.outcomes for kernel, verdict in every[name].items()}}
+        for name, facts in programs.items()}
+    about["flavours"] = {name: report.as_json(verdict) for name, verdict in found[suite].items()}
+    write_json(source.place / stack.file("report.json"), about)
+    titles = {f"{name} {kernel}": verdict for name, kernels in every.items()
+              for kernel, verdict in kernels.items()}
+    memory.write_atomic(source.place / stack.file("report.ktap"), report.as_ktap(titles))
+
+
+def series_key(stack: Stack) -> str:
+    """Identify the patches of a stack."""
+    return key(*(path.read_bytes() for path in stack.queue))
+
+
+def show(stack: Stack, boots: list[Planned], found: Found, scripts: dict[str, Verdict]) -> None:
+    """Print the table, and a line for each other suite."""
+    suite = boots[0].suite
+    kernels, number = found[suite.name], len(stack.patches)
+    cases = getattr(suite, "cases")
+    if STOCK in kernels:
+        title = f"base {stack.name}: the {suite.name} before and after {number} patches"
+        print("\n" + report.before_after(title, [slug(path.name) for path in stack.patches], cases,
+                                         kernels[STOCK], kernels[PATCHED]))
+    else:
+        assert stack.lower
+        print(f"\nbase {stack.name}: {number} patches on top of {stack.lower.name}\n"
+              f"  the {suite.name} on the patched kernel: {summary(kernels[PATCHED])}")
+    left_out = {one.suite.name: one.suite.left_out for one in boots
+                if isinstance(one.suite, Program)}
+    for one in dict.fromkeys(one.suite.name for one in boots[1:]):
+        if one == kunit.KUnit.name:
+            print(f"  KUnit on the patched kernel: {summary(found[one][PATCHED])}")
+        elif one != suite.name:
+            print(f"  {report.selftest(one, found[one], left_out[one])}")
+    if scripts:
+        print(f"  {test_hmm_sh.NAME} with stubs: "
+              + "; ".join(f"{name} {summary(verdict)}" for name, verdict in scripts.items()))
+
+
+def remove(source: Source, kernel: Kernel) -> None:
+    """Remove what is left of a kernel's boots."""
+    shutil.rmtree(source.place / "boots" / kernel.name, ignore_errors=True)

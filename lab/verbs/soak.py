@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The verb `soak`: all tests and races on kernels that check themselves; and its short form."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lab.base import memory
+from lab.base.data import CONFIGS, ROOT, pattern, rows
+from lab.base.errors import MEANING, LabError, Status
+from lab.engines import qemu
+from lab.judge.verdict import PATCHED, STOCK, Verdict, same, summary
+from lab.kernel import build
+from lab.kernel.bases import Stack
+from lab.kernel.kernel import Kernel, patched, stock, with_fragments
+from lab.kernel.source import Source
+from lab.suites import kunit, selftests, soak
+from lab.suites.selftests import Program
+from lab.suites.suite import Expect, Planned
+from lab.verbs.context import Context, suite_of, unknown, write_json
+from lab.verbs.run import fit, there
+
+# By kernel its fragments, and what it prints when it checks itself.
+KERNELS = {"kasan": ("soak-kasan",), "lockdep": ("soak-lockdep", "soak-users"),
+           "kcsan": ("soak-kcsan",)}
+WATCHES = {"kasan": "KernelAddressSanitizer initialized", "lockdep": "Lock dependency validator",
+           "kcsan": "kcsan: selftest: 3/3 tests passed"}
+SHORT = 20  # seconds of races in `make test`
+NEEDED = 100_000  # refused process_mrelease() calls, over all kernels of a campaign
+
+
+def read_allowed(path: Path) -> dict[str, tuple[str, ...]]:
+    """Read lab/configs/soak-allowed: by kernel the splats that do not count, with a reason."""
+    found: dict[str, tuple[str, ...]] = {}
+    for where, words in rows(path):
+        if len(words) < 3 or words[0] not in KERNELS:
+            raise LabError(Status.USAGE, f"{where}: an allowed line is `kernel regex reason...`, "
+                           f"the kernel one of {' '.join(KERNELS)}")
+        pattern(where, words[1])
+        found[words[0]] = (*found.get(words[0], ()), words[1])
+    return found
+
+
+def kernel(stack: Stack, source: Source, name: str) -> Kernel:
+    """Give the patched kernel that checks itself in one way."""
+    return with_fragments(patched(stack, source), stack.file(f"soak-{name}"), KERNELS[name])
+
+
+def boots_of(stack: Stack, source: Source, name: str, seconds: int) -> list[Planned]:
+    """Give the boots on one kernel: what passes on the patched kernel has to pass here."""
+    allowed = read_allowed(CONFIGS / "soak-allowed").get(name, ())
+    whole, one = patched(stack, source), kernel(stack, source, name)
+    expect, slow = Expect(PATCHED, allowed=allowed), soak.SLOW
+    boots = [Planned(one, suite_of(stack), expect, slow)]
+    if suites := kunit.of(stack.base, one):
+        boots.append(Planned(one, suites, expect, slow))
+    for program in selftests.on(whole, stock(source), selftests.read(),
+                                adds_only=stack.lower is not None):
+        boots.append(Planned(one, program, expect, slow))
+        if program.test.tree == "stock":  # to be compared with
+            boots.append(Planned(whole, program, Expect(STOCK)))
+    if "soak-users" in KERNELS[name]:
+        boots.append(Planned(one, soak.Users(stack.base.may_skip.get(soak.USERS, "")), expect))
+    seed = list(KERNELS).index(name) + 1
+    return [*boots, Planned(one, soak.Race(seconds, seed, WATCHES[name]), expect)]
+
+
+def names(only: str) -> list[str]:
+    """Give the kernels, or the one asked for."""
+    if only and only not in KERNELS:
+        raise unknown("kernel", only, list(KERNELS))
+    return [name for name in KERNELS if only in ("", name)]
+
+
+def plan(_context: Context, stack: Stack, source: Source, seconds: int = 300,
+         only: str = "") -> list[Planned]:
+    """Give all boots of a campaign."""
+    return [boot for name in names(only) for boot in boots_of(stack, source, name, seconds)]
+
+
+def short_plan(_context: Context, stack: Stack, source: Source) -> list[Planned]:
+    """Give the boot of the short form: a race on the patched kernel."""
+    return [Planned(patched(stack, source), soak.Race(SHORT, 1))]
+
+
+def short(context: Context, stack: Stack) -> None:
+    """Race for a moment on the patched kernel of `run`."""
+    context.need()
+    source = context.source(stack)
+    with memory.lock(source.place):
+        fit(stack, source)
+        boots = short_plan(context, stack, source)
+        verdict = context.boot(stack, boots)[0]
+    show("soak", boots[0])
+    context.tally.verdict(f"soak ({boots[0].folder.place})", verdict)
+
+
+def show(title: str, race: Planned) -> soak.Figures:
+    """Print the figures of a race."""
+    figures = soak.parse(race.folder.logs().results)
+    print(f"  {title}: " + ", ".join(f"{value:,} {figure.replace('_', ' ')}"
+                                     for figure, value in figures.items()))
+    return figures
+
+
+def campaign(context: Context, stack: Stack, source: Source, name: str,
+             seconds: int) -> dict[str, Any]:
+    """Boot all tests and then the races on one kernel; give what is kept."""
+    *tests, race = there(boots_of(stack, source, name, seconds))
+    verdicts = context.boot(stack, tests)
+    stocks = {one.suite.name: verdict for one, verdict in zip(tests, verdicts, strict=True)
+              if one.expect.kernel == STOCK}
+    found: dict[str, Verdict] = {}
+    for one, verdict in zip(tests, verdicts, strict=True):
+        if one.expect.kernel != STOCK:
+            if isinstance(one.suite, Program) and one.suite.name in stocks:
+                compare(stocks[one.suite.name], verdict)
+            found[one.suite.name] = verdict
+    for title, verdict in found.items():
+        words = f": {MEANING[verdict.status]}" if verdict.status else ""
+        print(f"  {name}: {title}: {summary(verdict)}{words}")
+        context.tally.verdict(f"{title} on {name} ({race.kernel.place})", verdict)
+    verdict = context.boot(stack, [race])[0]
+    figures = show(f"soak on {name}", race)
+    context.tally.verdict(f"soak on {name} ({race.folder.place})", verdict)
+    wrong = [problem for one in (*found.values(), verdict) for problem in one.problems]
+    return {"tests": {title: summary(one) for title, one in found.items()}, "figures": figures,
+            "seed": list(KERNELS).index(name) + 1, "wrong": wrong}
+
+
+def compare(before: Verdict, verdict: Verdict) -> None:
+    """Compare a program with its results on the patched kernel as it is."""
+    same(before, verdict)
+    if before.status:
+        verdict.status = verdict.status or before.status
+        verdict.problems += [f"without the checks: {problem}" for problem in before.problems]
+
+
+def run(context: Context, stack: Stack, seconds: int, only: str = "") -> None:
+    """Run the campaign, or its part on one kernel.
+
+    docs/soak keeps a whole campaign without a failure.
+    """
+    chosen, kept = names(only), {}
+    context.need()
+    source = context.source(stack)
+    with memory.lock(source.place):
+        fit(stack, source)
+        for name in chosen:
+            kept[name] = campaign(context, stack, source, name, seconds)
+    reaps = sum(part["figures"].get("refused_reaps", 0) for part in kept.values())
+    missed = [] if only or reaps >= NEEDED else [
+        f"{reaps:,} refused reaps, not {NEEDED:,}: take a longer DURATION"]
+    print(f"\nbase {stack.name}: {reaps:,} refused reaps",
+          *(f"  missed: {line}" for line in missed), sep="\n")
+    for line in missed:
+        context.tally.fail(Status.TEST_FAILED, line)
+    if only:
+        return
+    data = {"base": stack.name, "source": source.name, "compiler": build.compiler(),
+            "qemu": qemu.version(), "date": datetime.now(UTC).date().isoformat(),
+            "seconds": seconds, "machine": f"-smp {soak.CPUS},sockets={soak.CPUS}",
+            "missed": missed, "kernels": kept}
+    # A campaign that is short, or failed, does not replace an earlier one.
+    target = (source.place / stack.file("soak.json") if context.tally.failed
+              else ROOT / f"docs/soak/{stack.name}.json")
+    target.parent.mkdir(exist_ok=True)
+    write_json(target, data)
+    print(f"  kept in {re.sub('^.*/docs/', 'docs/', str(target))}")

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The verbs "tree", "refresh" and "port": a git tree of a stack to work in, and the way back.
+
+A patch is never edited by hand. `make tree` makes a repository of the whole base. The tag `base`
+has all lower stacks; the branch `series` has a commit for each patch on top of it. `make refresh`
+writes these commits back to series/. `make port` starts the tree with the patches of another base.
+With several parts, a tag with the name of the part marks the last commit of each.
+"""
+
+import re
+import shlex
+import shutil
+from email import message_from_bytes
+from email.header import decode_header, make_header
+from pathlib import Path
+
+from lab.base import memory
+from lab.base.data import slug
+from lab.base.errors import LabError, Status
+from lab.base.proc import Progress, Shell, ask
+from lab.kernel import queue
+from lab.kernel.bases import Part, Stack
+from lab.kernel.queue import COVER, GIT, git_env
+from lab.kernel.source import Source
+
+FORMAT = ["format-patch", "-q", "--zero-commit", "--no-signature", "--full-index", "--no-base",
+          "-N"]
+# Where git's part of a cover letter begins, after the text: "A Name (6):"
+SHORTLOG = re.compile(r"^\S.* \(\d+\):$", re.MULTILINE)
+NAME, MAIL = "mmu_notifier series", "series@localhost"  # placeholders: the sender puts a name
+WHO = ["-c", f"user.name={NAME}", "-c", f"user.email={MAIL}"]
+AUTHOR = re.compile(r"^From: .*(?:\n .*)*$", re.MULTILINE)
+DATE = re.compile(r"^Date: .*$", re.MULTILINE)
+AM = ["am", "-q", "-3", "--keep-cr"]
+WRITING = "refresh"  # a branch while its commits are written: git keeps a cover letter by branch
+
+
+def tree_folder(stack: Stack, source: Source) -> Path:
+    """Give the git tree of a stack."""
+    return source.place / f"tree{stack.suffix}"
+
+
+class Tree:
+    """The git tree of a stack, and the git commands in it."""
+
+    def __init__(self, stack: Stack, source: Source) -> None:
+        self.stack, self.source = stack, source
+        self.path = tree_folder(stack, source)
+        self.shell = Shell(source.place / f"tree{stack.suffix}.log")
+
+    def git(self, *words: str | Path, progress: Progress | None = None) -> None:
+        """Run a git command that changes something."""
+        self.shell.run([*GIT, *WHO, *words], Status.NOT_APPLIED, cwd=self.path,
+                       env=git_env(self.path), progress=progress)
+
+    def ask(self, *words: str) -> str:
+        """Run a git command for its output."""
+        return ask([*GIT, "-C", self.path, *words], Status.NOT_APPLIED, git_env(self.path))
+
+    def make(self) -> None:
+        """Make a new repository of the base and all lower stacks; keep a tree that is there."""
+        if self.path.exists():
+            raise LabError(Status.USAGE, f"{self.path} exists, perhaps with work in it",
+                           f"make refresh {self.stack.command}, or rm -rf {self.path}")
+        self.source.fetch()
+        memory.need_space(self.source.place)
+        partial = self.path.with_name(f".{self.path.name}.tmp")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        copied = sorted(path for path in self.source.src.iterdir()
+                        if path.name not in ("O", ".git"))
+        # Copies, not links: this is a tree to edit.
+        self.shell.run(["cp", "-a", "-t", partial, *copied], Status.NO_SOURCE,
+                       progress=Progress("copy tree"))
+        partial.rename(self.path)
+        self.git("init", "-q", "--template=", "-b", "series")
+        self.git("add", "-Af", ".", progress=Progress("git add"))
+        self.git("commit", "-q", "-m", f"base {self.stack.base.name}")
+        if self.stack.lower:
+            self.git(*AM, *(path.absolute() for path in self.stack.lower.queue))
+        self.git("tag", "base")
+
+    def apply(self, origin: Stack) -> None:
+        """Apply the parts of a stack as commits; stop at a conflict and say how to go on."""
+        queues = {part: [path.absolute() for path in queue.check(origin.folder(part))]
+                  for part in origin.parts}
+        steps: list[list[str | Path]] = []
+        for part, patches in queues.items():
+            steps.append([*AM, *patches])
+            steps += [["tag", part.name]] if len(queues) > 1 else []
+        for number, step in enumerate(steps):
+            try:
+                self.git(*step)
+            except LabError as error:
+                at = self.path / ".git/rebase-apply/next"
+                if not at.exists():
+                    raise
+                patch = step[len(AM) + int(at.read_text(encoding="utf-8")) - 1]
+                rest = ["git " + shlex.join(map(str, words)) for words in steps[number + 1:]]
+                how = "; ".join(["resolve it", "git add", "git am --continue", *rest])
+                raise LabError(
+                    Status.NOT_APPLIED, f"{patch} does not fit {self.stack.base.name}",
+                    f"in {self.path}: {how}; then make refresh {self.stack.command}",
+                    error.detail) from None
+
+    def ends(self) -> dict[Part, str]:
+        """Give the last commit of each part.
+
+        A rebase leaves a tag behind: the commit with the same subject counts.
+        """
+        found, parts = {}, self.stack.parts
+        log = self.ask("log", "--format=%H %s", "base..series")
+        commits = dict(line.split(" ", 1) for line in log.splitlines())
+        for part in parts[:-1]:
+            tagged = self.ask("log", "-1", "--format=%H %s", f"refs/tags/{part.name}").strip()
+            commit, _, title = tagged.partition(" ")
+            same = [commit] if commit in commits else [
+                one for one, other in commits.items() if other == title]
+            if len(same) != 1:
+                raise LabError(Status.USAGE, f"{self.path}: tag {part.name} is not in branch "
+                               "series", f"git tag -f {part.name} COMMIT, with the part's last commit")
+            found[part] = same[0]
+        return {**found, parts[-1]: "series"}
+
+    def write(self, part: Part, begin: str, end: str) -> Path:
+        """Write the commits of a part, and its cover letter, as a queue to a new folder."""
+        folder, fresh = self.stack.folder(part), self.source.place / "queue" / part.name
+        shutil.rmtree(fresh, ignore_errors=True)
+        text = cover_text(folder / COVER)
+        self.git("branch", "-f", WRITING, end)
+        self.git("config", f"branch.{WRITING}.description", text)
+        cover = ["--cover-letter", "--cover-from-description=subject"] if text else []
+        self.git(*FORMAT, *cover, "-o", fresh.absolute(), f"{begin}..{WRITING}")
+        self.git("branch", "-q", "-D", WRITING)
+        slugs = {subject(path): slug(path.name) for one in self.stack.parts
+                 for path in self.stack.folder(one).glob("*.patch")}
+        names = []
+        for path in sorted(fresh.glob("*.patch")):
+            if path.name == COVER:
+                keep_date(path, folder / COVER)
+                continue
+            written = path.read_text(encoding="utf-8")
+            path.write_text(AUTHOR.sub(f"From: {NAME} <{MAIL}>", written, count=1),
+                            encoding="utf-8")
+            own = slugs.get(subject(path)) or slug(path.name).strip("-")
+            names.append(f"{path.name[:4]}-{own}.patch")
+            path.rename(fresh / names[-1])
+        if not names:
+            raise LabError(Status.USAGE, f"{self.path}: branch series has no commit of part "
+                           f"{part.name}", "commit its patches, or move the tags of the parts")
+        memory.write_atomic(fresh / "series", "".join(f"{name}\n" for name in names))
+        return fresh
+
+
+def tree(stack: Stack, source: Source) -> None:
+    """Make a git tree with the patches of a stack as commits."""
+    with memory.lock(source.place):
+        work = Tree(stack, source)
+        work.make()
+        work.apply(stack)
+    tags = ["base", *(part.name for part in stack.parts if len(stack.parts) > 1)]
+    print(f"  {work.path}: branch series, tag {', '.join(tags)}")
+
+
+def port(stack: Stack, source: Source, origin: Stack, origin_source: Source) -> None:
+    """Start the patches of `origin` on another base; the blobs of the origin allow 3-way merges."""
+    with memory.lock(source.place):
+        work = Tree(stack, source)
+        work.make()
+        with memory.lock(origin_source.place):
+            origin_source.fetch()
+        before = source.place / "port"
+        queue.try_on(work.shell, origin_source.src, before, origin.queue)
+        work.git("fetch", "-q", before.absolute(), "series")
+        work.apply(origin)
+    print(f"  {work.path}: the series of {origin.base.name}; "
+          f"make refresh {stack.command} writes it to series/")
+
+
+def refresh(stack: Stack, source: Source) -> None:
+    """Write branch `series` back as the queues of its parts; slugs and cover letters' text stay."""
+    work = Tree(stack, source)
+    git = work.path / ".git"
+    if not git.exists():
+        raise LabError(Status.USAGE, f"{work.path} does not exist", f"make tree {stack.command}")
+    with memory.lock(source.place):
+        unfinished = any((git / name).exists() for name in ("rebase-apply", "rebase-merge"))
+        if unfinished or work.ask("status", "--porcelain", "--untracked-files=no").strip():
+            raise LabError(Status.USAGE, f"{work.path} has changes that are not committed",
+                           "commit them, or finish git am or git rebase")
+        begin, written, ends = "base", {}, work.ends()
+        for part, end in ends.items():
+            written[part], begin = work.write(part, begin, end), end
+        for part, fresh in written.items():
+            replace(stack.folder(part), fresh)
+            if len(ends) > 1:
+                work.git("tag", "-f", part.name, ends[part])
+
+
+def replace(folder: Path, fresh: Path) -> None:
+    """Put a new queue in the place of an old one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.patch"):
+        old.unlink()
+    for path in fresh.iterdir():
+        shutil.copyfile(path, folder / path.name)
+    print(f"  {folder}: {len(queue.listed(folder))} patches")
+
+
+def subject(patch: Path) -> str:
+    """Give a patch's subject, on one line and without the prefix."""
+    raw = str(make_header(decode_header(message_from_bytes(patch.read_bytes())["Subject"])))
+    return re.sub(r"^\[[^]]*\] ", "", re.sub(r"\s+", " ", raw))
+
+
+def cover_text(cover: Path) -> str:
+    """Give subject and text of a cover letter, without git's part; "" without a cover letter."""
+    if not cover.exists():
+        return ""
+    body = cover.read_text(encoding="utf-8").partition("\n\n")[2]
+    return f"{subject(cover)}\n\n{SHORTLOG.split(body)[0].strip()}\n"
+
+
+def keep_date(cover: Path, old: Path) -> None:
+    """Keep the date of the old cover letter: a refresh without changes must change nothing."""
+    text = cover.read_text(encoding="utf-8")
+    new, date = DATE.search(text), DATE.search(old.read_text(encoding="utf-8"))
+    if new and date:
+        cover.write_text(text.replace(new[0], date[0], 1), encoding="utf-8")
