@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A boot is a folder: image, initrd.cpio, boot.json; an engine adds two logs and ran.json.
 
-boot.json says how to boot, for how long, and what has to come out. ran.json says what was booted,
-so logs of another boot are noticed.
+boot.json says how to boot and for how long, judge.json what has to come out. ran.json says what was
+booted, so logs of another boot are noticed.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from lab.judge.console import whole_records
 from lab.judge.verdict import Logs
 
 VERSION = 1
-IMAGE, INITRD, BOOT, RAN = "image", "initrd.cpio", "boot.json", "ran.json"
+IMAGE, INITRD, BOOT, JUDGE, RAN = "image", "initrd.cpio", "boot.json", "judge.json", "ran.json"
 CONSOLE, RESULTS = "console.log", "results.log"
 # printk.devkmsg=on: the kit marks its cases in the log, and none of these lines may be dropped.
 # log_buf_len: 7.3 prints from a thread, which falls far behind a kernel that prints much.
@@ -37,7 +37,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Boot:
-    """What boot.json holds; `judge` is for the suite that judges the logs."""
+    """What boot.json holds: all that an engine needs."""
 
     suite: str
     kernel: str
@@ -47,7 +47,6 @@ class Boot:
     seconds: float
     image: str  # SHA-256
     initrd: str  # SHA-256
-    judge: Mapping[str, Any] = field(default_factory=dict)
     version: int = VERSION
 
     def text(self) -> str:
@@ -82,18 +81,21 @@ class Folder:
         except (KeyError, TypeError) as error:
             raise LabError(Status.USAGE, f"{path}: {error}") from None
 
-    def write(self, boot: Boot) -> None:
-        """Write boot.json."""
+    def write(self, boot: Boot, judge: Mapping[str, Any]) -> None:
+        """Write boot.json, and judge.json for the suite that judges the logs."""
         write_atomic(self.place / BOOT, boot.text())
+        write_atomic(self.place / JUDGE, json.dumps(judge, indent=1) + "\n")
+
+    def judge(self) -> dict[str, Any]:
+        """Read judge.json; USAGE if it is damaged."""
+        found = read_json(self.place / JUDGE)
+        if not found:
+            raise LabError(Status.USAGE, f"{self.place}: {JUDGE} is missing or damaged")
+        return found
 
     def ran(self) -> dict[str, Any]:
         """Read what an engine left, {} for nothing."""
-        path = self.place / RAN
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        return read_json(self.place / RAN)
 
     def is_done(self, engine: str) -> bool:
         """Say whether this engine ran this boot to its logs."""
@@ -147,6 +149,15 @@ class Engine(Protocol):
 
     def run(self, folders: Sequence[Folder]) -> None:
         """Run each boot that has not run, several at a time."""
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read an object, {} if the file is missing or damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def machine(data: Mapping[str, Any]) -> Machine:

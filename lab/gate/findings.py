@@ -3,7 +3,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +13,7 @@ from lab.base.memory import Memory, key
 from lab.base.proc import Shell
 
 K = TypeVar("K")
+Words = list[str | Path]
 # "findings": lines of output. "checked": files or objects. With "failed", the result is not kept.
 Found = dict[str, list[str]]
 # A finding of a compiler, sparse, objtool, kernel-doc, kconfig or spatch has one of these.
@@ -31,18 +32,19 @@ def findings(output: str) -> list[str]:
     return [line for line in lines if FINDING.search(line) and not NOISE.search(line)]
 
 
-def heard(log: Path, work: Callable[[Shell], object],
-          failure: Status) -> tuple[list[str], LabError | None]:
-    """Do work that may fail so; give the findings in its log, and the failure."""
-    failed = None
-    try:
-        work(Shell(log))
-    except LabError as error:
-        if error.status != failure:
-            raise
-        failed = error
-    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-    return findings(text), failed
+def heard(log: Path, commands: Iterable[Words], failure: Status, cwd: Path | None = None,
+          env: Mapping[str, str] | None = None) -> tuple[list[str], LabError | None]:
+    """Run commands; give the findings in their log, and the last failure."""
+    shell, failed = Shell(log), None
+    log.touch()
+    for argv in commands:
+        try:
+            shell.run(argv, failure, cwd=cwd, env=env)
+        except LabError as error:
+            if error.status != failure:
+                raise
+            failed = error
+    return findings(log.read_text(encoding="utf-8", errors="replace")), failed
 
 
 def unplaced(finding: str) -> str:
@@ -58,9 +60,8 @@ def known(memory: Memory, keys: Mapping[K, str],
                              if (result := memory.recall(wanted, wanted)) is not None}
     missing = [item for item in keys if item not in found]
     made = make(missing) if missing else {}
-    for item, result in made.items():
-        if not result.get("failed"):
-            memory.keep(keys[item], keys[item], result)
+    for item in (item for item in made if not made[item].get("failed")):
+        memory.keep(keys[item], keys[item], made[item])
     return found | made
 
 
@@ -87,7 +88,6 @@ class Line:
         self.seen |= count
 
     def __str__(self) -> str:
-        if self.not_run:
-            return f"{self.title}: not run: {self.not_run}"
         outcome = f"{len(self.new)} NEW" if self.new else "nothing new"
-        return f"{self.title}: {self.patches} patches, {self.checked} checked, {outcome}"
+        counts = f"{self.patches} patches, {self.checked} checked, {outcome}"
+        return f"{self.title}: " + (f"not run: {self.not_run}" if self.not_run else counts)

@@ -6,14 +6,11 @@ import shutil
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 
-from lab.base.errors import LabError
 from lab.base.memory import key, step
 from lab.base.proc import Shell
 from lab.kernel import queue, tree
 from lab.kernel.bases import Stack
 from lab.kernel.source import Source
-
-CONFIGURES = re.compile(r"(?:^|/)(?:Kconfig[^/]*|Makefile|Kbuild)$|/uapi/")
 
 
 @dataclass(frozen=True)
@@ -37,6 +34,7 @@ class History:
         self.place = source.place / (f"gate-{stack.parts[-1].name}" if stack.lower else "gate")
         self.src, self.logs = self.place / "src", self.place / "logs"
         self.git = partial(tree.git, self.src)
+        self.menus = 1
 
     def prepare(self) -> None:
         """Copy the source and apply the patches. Objects of earlier patches stay."""
@@ -50,32 +48,30 @@ class History:
         shutil.rmtree(self.logs, ignore_errors=True)
         step(self.place, "tree", self.identity, self.src,
              lambda shell: tree.copy(shell, self.pristine, self.src, objects=False))
-        wanted = key(self.identity, *(path.read_bytes() for path in self.stack.queue))
-        step(self.place, "series", wanted, self.src / ".git", apply)
+        step(self.place, "series", self.states[-1].key, self.src / ".git", apply)
 
     @cached_property
     def states(self) -> list[State]:
         """Give all states in order."""
         lower = key(self.identity, *(path.read_bytes() for path in self.lower))
         states = [State(0, "", "stock", (), lower)]
-        commits = self.git("rev-list", "--reverse", "stock..series").split()
-        for patch, commit in zip(self.stack.patches, commits, strict=True):
-            names = tuple(self.git("show", "--format=", "--name-only", commit).split())
+        for left, patch in zip(reversed(range(len(self.stack.patches))), self.stack.patches):
+            names = tuple(sorted(queue.touched([patch])))
             wanted = key(states[-1].key, patch.read_bytes())
-            states.append(State(len(states), patch.name, commit, names, wanted))
+            states.append(State(len(states), patch.name, f"series~{left}", names, wanted))
         return states
 
     @cache
     def content(self, number: int, name: str) -> str | None:
         """Give a touched file as it is in a state, None if it does not exist there."""
-        try:
-            return self.git("show", f"{self.states[number].commit}:{name}")
-        except LabError:
-            return None
+        commit = self.states[number].commit
+        there = self.git("ls-tree", "--name-only", commit, name)
+        return self.git("show", f"{commit}:{name}") if there else None
 
-    def checkout(self, state: State) -> bool:
-        """Bring the tree to a state. Say whether its configurations may have changed."""
+    def checkout(self, state: State) -> None:
+        """Bring the tree to a state; count the menus, as configurations depend on them."""
         names = self.git("diff", "--name-only", "HEAD", state.commit).split()
         with queue.comments_rebuild_nothing(self.src, names):
             self.git("checkout", "-qf", "--detach", state.commit)
-        return any(CONFIGURES.search(name) for name in names)
+        pattern = r"(?:^|/)(?:Kconfig[^/]*|Makefile|Kbuild)$|/uapi/"
+        self.menus += any(re.search(pattern, name) for name in names)

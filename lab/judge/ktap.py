@@ -15,7 +15,7 @@ SKIP = re.compile(r"SKIP\b\s*(.*)", re.IGNORECASE)
 WORD = re.compile(r"\w*$")
 SUBTEST = re.compile(r"# Subtest: (\S+)$")
 RUN = re.compile(r"#  RUN           (\S+) \.\.\.$")
-TOTALS = re.compile(r"# (\S+): pass:\d+ fail:\d+ skip:(\d+) total:\d+\s*$")
+TOTALS = re.compile(r"# (\S+): pass:\d+ fail:\d+ skip:(\d+) total:(\d+)\s*$")
 INDENT = 4
 
 
@@ -24,16 +24,17 @@ class Plan(Enum):
 
     FIRST = "the plan comes before any result"
     MET = "there is a plan, and every result of it"
-    NESTED = "as MET, but parameters of a case need no plan"
+    NESTED = "as MET, but each subtest has a name, and parameters of a case need no plan"
 
 
 @dataclass
 class Level:
-    """A list of results that is being read: its name, its plan, and how many results it has."""
+    """A list of results that is being read: its name, its plan, and what was seen of it."""
 
     name: str = ""
     planned: int | None = None
     seen: int = 0
+    failed: bool = False
 
 
 @dataclass
@@ -73,7 +74,7 @@ class Reader:
         elif run:
             self.running = run[1]
         elif totals:
-            self.skipped(totals[1], int(totals[2]))
+            self.totals(totals[1], int(totals[2]), int(totals[3]))
         elif plan or subtest or result:
             while len(self.levels) <= depth:
                 self.levels.append(Level())
@@ -86,21 +87,26 @@ class Reader:
                 self.result(depth, result)
 
     def result(self, depth: int, match: re.Match[str]) -> None:
-        """Read a result; it ends the subtest one level further in, if there is one."""
+        """Read a result; it ends the subtest one level further in, if there is one.
+
+        A subtest that fails though nothing in it does is a failure itself.
+        """
         word, number, name, directive = (part.strip() for part in match.groups(default=""))
         level, inner = self.levels[depth], self.levels[depth + 1:depth + 2]
         if self.plan == Plan.FIRST and level.planned is None:
             self.note("results come before any plan (1..N)")
         level.seen += 1
+        level.failed |= word != "ok"
         if int(number) != level.seen:
             self.note(f"result {number} ({name}) follows result {level.seen - 1}")
         if inner:
-            self.close(inner[0], name)
+            self.close(depth, inner[0], name)
             del self.levels[depth + 1:]
-            if depth == 0:
+            if depth == 0 and inner[0].seen:
                 self.found.suites.append(name)
-            return
-        if self.plan == Plan.MET:
+            if word == "ok" or inner[0].failed:
+                return
+        elif self.plan == Plan.MET:
             # Several words are a remark, not a name.
             name = self.running or (WORD.match(name) and name) or f"{self.title} {number}"
             self.running = ""
@@ -118,26 +124,29 @@ class Reader:
         if depth > 1:
             self.last.append(full)
 
-    def close(self, level: Level, name: str) -> None:
+    def close(self, depth: int, level: Level, name: str) -> None:
         """End a subtest: it has the name of its result, and all results that it planned."""
-        if level.name and level.name != name:
-            self.note(f"the result of {level.name} is named {name}")
-        if level.planned is None and self.plan != Plan.NESTED:
+        if level.name != name and (level.name or self.plan == Plan.NESTED):
+            self.note(f"the result of {level.name or 'a subtest without a name'} is named {name}")
+        if level.planned is None and (self.plan != Plan.NESTED or depth == 0):
             self.note(f"{name} has no plan")
         if level.planned is not None and level.planned != level.seen:
             self.note(f"plan of {name} not met: {level.seen} results of {level.planned}")
 
-    def skipped(self, name: str, number: int) -> None:
-        """Apply a case's own count of skipped parameters.
+    def totals(self, name: str, skipped: int, number: int) -> None:
+        """Check a case's own count of its parameters, and apply that of the skipped ones.
 
         6.1 does not mark them: its lines read "ok". A report that comes once per boot comes with
         the first parameter, so the last ones are taken for the skipped.
         """
+        if not self.last or not self.last[-1].startswith(f"{name}: "):
+            return
+        if number != len(self.last):
+            self.note(f"{name} has {len(self.last)} results of {number}")
         marked = sum(self.found.outcomes[one] == "skip" for one in self.last)
         passed = [one for one in self.last if self.found.outcomes[one] == "pass"]
-        if self.last and self.last[-1].startswith(f"{name}: ") and number > marked:
-            for one in passed[max(0, len(passed) - (number - marked)):]:
-                self.found.outcomes[one] = "skip"
+        for one in passed[max(0, len(passed) - max(0, skipped - marked)):]:
+            self.found.outcomes[one] = "skip"
 
     def end(self) -> Results:
         """Check the outermost level, and give what was found."""
@@ -159,8 +168,8 @@ def read(text: str, plan: Plan, title: str = "") -> Results:
     return reader.end()
 
 
-def read_program(text: str, name: str, plan: Plan) -> tuple[Results, str]:
-    """Read what a guest's init wrote of a program; give the results, and its exit status.
+def read_program(text: str, name: str, plan: Plan) -> Results:
+    """Read what a guest's init wrote of a program.
 
     The last line says how the program ended. A program that prints neither plan nor result has
     one result: its exit status.
@@ -175,12 +184,13 @@ def read_program(text: str, name: str, plan: Plan) -> tuple[Results, str]:
            else f"the results are cut: they end in {lines[-1]!r}")
     results = read("\n".join(lines[:-1]), plan, name)
     status = exited[1] if exited else ""
+    fine = ("", "0", "4") if plan == Plan.MET else ("", "0")
     if status and not results.outcomes and plan == Plan.MET and not re.search(
-            r"^1\.\.\d", body, re.MULTILINE):
+            r"^(?:1\.\.\d|Bail out!)", body, re.MULTILINE):
         outcome = {"0": "pass", "4": "skip"}.get(status, "fail")
         reason = lines[-2] if len(lines) > 1 else lines[-1]
         results = Results({name: outcome}, {name: reason})
-    elif status not in ("", "0", "4") and "fail" not in results.outcomes.values():
+    elif status not in fine and "fail" not in results.outcomes.values():
         results.incomplete = results.incomplete or f"{name} exited {status} though no test failed"
     results.incomplete = cut or results.incomplete
-    return results, status
+    return results

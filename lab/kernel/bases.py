@@ -10,6 +10,7 @@ from typing import Any
 from lab.base.data import slug
 from lab.base.errors import LabError, Status
 from lab.kernel import queue
+from lab.kernel.build import ARCHES
 
 BASE_KEYS = {"purpose": str, "package": str, "suite": str, "proven": str, "arch": list, "kit": bool,
              "features": list, "stock": dict, "may_skip": dict, "checkpatch": dict, "parts": list}
@@ -17,7 +18,7 @@ PART_KEYS = {"name": str, "purpose": str, "upstream": bool, "checked": bool, "te
 NEEDED = ("purpose", "proven", "arch", "parts")
 OUTCOMES = ("pass", "fail", "skip")
 # What a base can do whose kernel is older than the kit.
-WITHOUT_KIT = ("run", "revert", "gate", "tree", "refresh", "port", "intree", "docs", "pack")
+WITHOUT_KIT = ("run", "revert", "gate", "tree", "refresh", "intree", "pack", "test")
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,8 @@ def read_base(where: str, name: str, table: Any) -> Base:
     if len(set(names)) < len(names) or not parts or not parts[-1].checked:
         raise LabError(Status.USAGE, f"{where}: its parts need different names, "
                        "and the last one has to be checked")
+    if not table["arch"] or set(table["arch"]) - set(ARCHES):
+        raise LabError(Status.USAGE, f"{where}: arch has to list some of: {' '.join(ARCHES)}")
     for case, outcome in table.get("stock", {}).items():
         if outcome not in OUTCOMES:
             raise LabError(Status.USAGE, f"{where}: stock: {case} is one of {', '.join(OUTCOMES)}")
@@ -220,7 +223,7 @@ def mismatches(series: Series) -> list[str]:
             for patch in queue.listed(folder / part.name) if part.name in there else ():
                 other = slugs.setdefault(slug(patch), part.name)
                 if other != part.name:
-                    found.append(f"series/{base.name}: {other} and {part.name} both have a patch "
+                    found.append(f"{other} and {part.name} of series/{base.name} both have a patch "
                                  f"{slug(patch)}: rename one")
     return found
 

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -38,7 +38,7 @@ class Kernel:
     patches: tuple[Path, ...] = ()
     change: Change | None = None
     fragments: tuple[str, ...] = ()  # names in lab/configs, on top of those of the base
-    arch: build.Arch = build.ARCHES["x86_64"]
+    arch: build.Arch = field(kw_only=True)
 
     # What it is
 
@@ -115,7 +115,12 @@ class Kernel:
             self.change.apply(shell, self.src)
             self.notes.keep("donor", self.donor.key, True)
         self.notes.keep("tree", self.tree_key, True)
-        memory.write_commands(self.place, "tree", shell.commands)
+        self.record("tree", shell)
+
+    def record(self, name: str, shell: Shell) -> None:
+        """Keep commands for commands.txt: other notes on a tree are in the tree."""
+        Memory(self.place / NOTES).keep(name, self.key, True, shell.commands)
+        memory.write_commands(self.place, name, shell.commands)
 
     def link(self, shell: Shell) -> None:
         """Copy the donor's tree, with its objects if the configuration is the same."""
@@ -166,8 +171,8 @@ class Kernel:
             build.image(shell, self.src, self.arch, self.source.cache, f"{self.name} kernel",
                         counted)
         finally:
-            memory.write_commands(self.place, "kernel", shell.commands)
-        self.notes.keep("kernel", self.key, True, shell.commands)
+            self.record("kernel", shell)
+        self.notes.keep("kernel", self.key, True)
 
     # What is made of it
 
@@ -247,23 +252,24 @@ def copy_whole(source: Path, target: Path) -> None:
 
 
 def stock(source: Source) -> Kernel:
-    """Give the kernel without any patch."""
-    return Kernel(source, "stock")
+    """Give the kernel without any patch, for the first architecture of its base."""
+    return Kernel(source, "stock", arch=build.ARCHES[source.base.arch[0]])
 
 
 def patched(stack: Stack, source: Source) -> Kernel:
     """Give the kernel with all patches up to the end of a stack."""
     lower = patched(stack.lower, source) if stack.lower else stock(source)
     name = stack.parts[-1].name if stack.lower else "patched"
-    return Kernel(source, name, lower, tuple(stack.patches))
+    return Kernel(source, name, lower, tuple(stack.patches), arch=lower.arch)
 
 
 def changed(kernel: Kernel, change: Change, name: str = "") -> Kernel:
     """Give a kernel with one change on top of a patched one."""
     prefix = "" if kernel.name == "patched" else f"{kernel.name}-"
-    return Kernel(kernel.source, name or f"{prefix}{change.name}", kernel, change=change)
+    return Kernel(kernel.source, name or f"{prefix}{change.name}", kernel, change=change,
+                  arch=kernel.arch)
 
 
 def with_fragments(kernel: Kernel, name: str, fragments: tuple[str, ...]) -> Kernel:
     """Give a kernel with further configuration fragments."""
-    return Kernel(kernel.source, name, kernel, fragments=fragments)
+    return Kernel(kernel.source, name, kernel, fragments=fragments, arch=kernel.arch)

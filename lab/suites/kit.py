@@ -87,7 +87,7 @@ def judge(logs: Logs, cases: Cases, expect: Expect) -> Verdict:
     On stock exactly the cases marked `fail` must fail. Without one patch at least one of the
     cases that it cures must fail, and no other.
     """
-    results, _ = ktap.read_program(logs.results, "kit", Plan.FIRST)
+    results = ktap.read_program(logs.results, "kit", Plan.FIRST)
     verdict = Verdict(outcomes=results.outcomes, reasons=results.reasons)
     incomplete = unusable(logs.console) or results.incomplete or names(verdict, cases)
     console = Console.parse(logs.console)

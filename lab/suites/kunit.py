@@ -143,7 +143,7 @@ def complaints(console: str, wanted: Collection[str],
         if begin and begin[1] in wanted:
             inside = True
         elif end and end[1] in wanted:
-            inside = False
+            inside, found, begun = False, found + begun, []
         elif result and inside:
             found += [Complaint(one.line, one.block, result[1]) for one in begun]
             begun = []

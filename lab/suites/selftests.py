@@ -165,7 +165,7 @@ def compile_one(shell: Shell, source: Path, src: Path, place: Path) -> None:
 def judge(name: str, logs: Logs, reports: tuple[str, ...] = (),
           plan: Plan = Plan.MET) -> Verdict:
     """Judge one boot by itself: it ended, its results are whole, and nothing else splats."""
-    results, _ = ktap.read_program(logs.results, name, plan)
+    results = ktap.read_program(logs.results, name, plan)
     verdict = Verdict(outcomes=results.outcomes, reasons=results.reasons)
     allowed = [re.compile(report) for report in reports]
     guest = hung(logs) + [f"splat: {line}" for line in splats(logs.console, allowed)]

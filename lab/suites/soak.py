@@ -99,9 +99,9 @@ class Race(Suite):
         incomplete = unusable(logs.console)
         if not incomplete and self.watches not in logs.console:
             incomplete = f"the kernel does not report that it checks itself: {self.watches}"
-        if not incomplete and lines[-2:] != [f"lab: {RACE} exited 0", ""]:
-            shown = " / ".join(lines[-2:])
-            incomplete = f"the results are cut, or the program failed: they end in {shown!r}"
+        status = 1 if figures.get("failures") else 0
+        if not incomplete and lines[-2:] != [f"lab: {RACE} exited {status}", ""]:
+            incomplete = f"the results are not whole: they end in {' / '.join(lines[-2:])!r}"
         if not incomplete and tuple(figures) != FIGURES:
             missing = ", ".join(sorted(set(FIGURES) - set(figures))) or "what was asked for"
             incomplete = f"no figure of {missing}"

@@ -11,7 +11,7 @@ from lab.base import memory
 from lab.base.errors import Status
 from lab.base.memory import key
 from lab.base.proc import Shell
-from lab.engines.boot import BOOT, IMAGE, INITRD, Boot, Folder, Machine
+from lab.engines.boot import IMAGE, INITRD, Boot, Folder, Machine
 from lab.judge.verdict import PATCHED, Logs, Verdict
 from lab.kernel.kernel import Kernel
 
@@ -70,7 +70,7 @@ class Suite:
         raise NotImplementedError
 
     def details(self) -> dict[str, Any]:
-        """Give what boot.json keeps for the judge."""
+        """Give what judge.json keeps."""
         return {}
 
 
@@ -102,12 +102,9 @@ class Planned:
         machine = suite.machine
         words = Machine(machine.cpus, machine.memory,
                         f"{machine.append} {suite.words()}".strip(), machine.options)
-        judge = {"expect": vars(self.expect), **suite.details()}
         boot = Boot(suite.name, self.kernel.name, stack, self.kernel.arch.name, words,
-                    self.seconds or suite.seconds, *folder.hashes(), judge)
-        if not (folder.place / BOOT).exists() or folder.place.joinpath(
-                BOOT).read_text(encoding="utf-8") != boot.text():
-            folder.write(boot)
+                    self.seconds or suite.seconds, *folder.hashes())
+        folder.write(boot, {"expect": vars(self.expect), **suite.details()})
         return folder
 
 

@@ -13,7 +13,7 @@ PATCH = "Subject: [PATCH] mm: end\n what was started\n\n--- a/{0}\n+++ b/{0}\n@@
 REPORT: dict[str, Any] = {
     "base": "6.12", "source": "linux 1", "series": "abc", "compiler": "gcc", "qemu": "QEMU",
     "patches": ["0001-one.patch"],
-    "flavours": {
+    "kernels": {
         "stock": {"status": 0, "cases": {"a": {"result": "fail", "reason": "hangs"}}},
         "patched": {"status": 0, "cases": {"a": {"result": "pass", "reason": ""}}}},
     "selftests": {"hmm-tests": {
@@ -85,9 +85,9 @@ class Docs(Repository):
         self.assertEqual(docs.stale(self.series), [])
 
     def test_a_stack_on_top_of_another_one(self) -> None:
-        flavours = {"patched": REPORT["flavours"]["patched"]}
+        kernels = {"patched": REPORT["kernels"]["patched"]}
         inside = {"status": 0, "cases": {"x": "pass", "y": "skip"}}
-        self.record({**REPORT, "flavours": flavours, "kunit": inside}, "debug")
+        self.record({**REPORT, "kernels": kernels, "kunit": inside}, "debug")
         self.assertTrue((self.root / "docs/results/6.12-debug.json").exists())
         self.assert_page("status", "| 6.12-debug | [debug](../series/6.12/debug/) | linux 1 | - | "
                          "1 pass; KUnit 1 pass, 1 skip | its debug |")
@@ -116,8 +116,10 @@ class Docs(Repository):
 
     def test_no_run_and_a_failed_one_are_not_recorded(self) -> None:
         self.refused(Status.NO_RESULT, "make run BASE=6.12", self.keep)
-        for change in ({"flavours": {"patched": {"status": 6, "cases": {}}}},
-                       {"selftests": {"hmm-tests": {"status": 1}}}, {"kunit": {"status": 6}}):
+        changes: tuple[dict[str, Any], ...] = (
+            {"kernels": {"patched": {"status": 6, "cases": {}}}},
+            {"selftests": {"hmm-tests": {"status": 1}}}, {"kunit": {"status": 6}})
+        for change in changes:
             self.refused(Status.NO_RESULT, "not as expected", self.record, {**REPORT, **change})
 
     def test_bench_and_soak(self) -> None:

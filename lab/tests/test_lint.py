@@ -3,7 +3,6 @@
 
 from unittest import mock
 
-from lab.base import packages
 from lab.base.errors import Status
 from lab.kernel.source import Source
 from lab.tests.repository import Repository, base, part
@@ -100,7 +99,7 @@ class Lint(Repository):
         tally = Tally()
         some = [("bad", lambda: ["first", "second"]), ("good", lambda: list[str]())]
         with (mock.patch.object(lint, "checks", return_value=some),
-              mock.patch.object(packages, "need"), mock.patch.object(Source, "fetch")):
+              mock.patch.object(Source, "fetch")):
             output = self.quietly(lint.lint, self.series, self.root / "build", tally)
         self.assertEqual(output, "  not ok bad\n    first\n    second\n  ok good\n")
         self.assertEqual((f"{tally}", tally.status, tally.wrong),

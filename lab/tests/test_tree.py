@@ -122,11 +122,12 @@ class Trees(Repository):
 
     def test_on_top_of_another_stack(self) -> None:
         self.not_done("make tree BASE=1.0 PART=more", "refresh", "1.0", "more")
-        self.queue("1.0/more", ("0001-x", "no patch\n"))
-        self.not_done(".", "tree", "1.0", "more", status=Status.NOT_APPLIED)
+        self.queue("1.0/more", ("0001-x", "From: a <a@b>\nSubject: x\n\nno patch\n"))
+        self.not_done("more/0001-x.patch does not fit 1.0", "tree", "1.0", "more",
+                      status=Status.NOT_APPLIED)
         folder = self.root / "build/1.0/tree-more"
         self.assertEqual((folder / "a.c").read_text(), BOTH)
-        shutil.rmtree(folder / ".git/rebase-apply", ignore_errors=True)
+        self.git("am", "--abort", folder=folder.name)
         self.commit(BOTH.replace("three", "THREE"), "mm: more", folder.name)
         self.do("refresh", "1.0", "more")
         self.assert_names(core=["first", "second"], more=["mm-more"])
@@ -179,7 +180,7 @@ class Trees(Repository):
         self.split()
         for word, advice in (
                 ("one", "fixes/0001-first.patch does not fit 2.0(?s:.*)git am --continue; git tag "
-                 "fixes; git am .*core/0001-second.patch; git tag core; then make refresh BASE=2.0"),
+                 "fixes; git am .*core/0001-second.patch; git tag core; then make refresh"),
                 ("five", "core/0001-second.patch does not fit 2.0")):
             shutil.rmtree(self.root / "build/2.0", ignore_errors=True)
             self.write("build/2.0/stock/src/a.c", STOCK.replace(word, "other"))

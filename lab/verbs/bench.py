@@ -4,26 +4,22 @@
 import re
 import subprocess
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from lab.base import memory, packages
+from lab.base import packages
 from lab.base.data import ROOT
 from lab.base.errors import LabError, Status
 from lab.base.proc import ask
-from lab.engines import qemu
 from lab.judge.verdict import PATCHED, STOCK
-from lab.kernel import build
 from lab.kernel.bases import Stack
 from lab.kernel.kernel import Kernel, stock, with_fragments
 from lab.kernel.source import Source
 from lab.suites import bench
 from lab.suites.bench import Rows
 from lab.suites.suite import Expect, Planned
-from lab.verbs.context import Context, write_json
-from lab.verbs.run import fit
+from lab.verbs.context import Context, provenance, write_json
 
 FRAGMENTS = ("bench",)
 OBJECT = "mm/mmu_notifier.o"
@@ -48,7 +44,7 @@ def kernels(stack: Stack, source: Source) -> dict[str, Kernel]:
     """Give both kernels without debugging options."""
     before = with_fragments(stock(source), stack.file("bench-stock"), FRAGMENTS)
     after = Kernel(source, stack.file("bench-patched"), before, tuple(stack.queue),
-                   fragments=FRAGMENTS)
+                   fragments=FRAGMENTS, arch=before.arch)
     return {STOCK: before, PATCHED: after}
 
 
@@ -120,10 +116,7 @@ def plot(data: Mapping[str, Any], path: Path) -> None:
 
 def run(context: Context, stack: Stack) -> None:
     """Measure both kernels, keep the figures in docs/bench, count what is missed."""
-    context.need(packages.BENCH)
-    source = context.source(stack)
-    with memory.lock(source.place):
-        fit(stack, source)
+    with context.work(stack, packages.BENCH) as source:
         boots = plan(context, stack, source)
         for one, verdict in zip(boots, context.boot(stack, boots), strict=True):
             if verdict.status:
@@ -132,17 +125,12 @@ def run(context: Context, stack: Stack) -> None:
         old, new = (sizes(one.kernel) for one in boots)
     missed = judge(before, after, old, new)
     rows = {name: [before[name], after[name]] for name in before if name in after}
-    data = {"base": stack.name, "source": source.name, "compiler": build.compiler(),
-            "qemu": qemu.version(), "date": datetime.now(UTC).date().isoformat(),
-            "missed": missed, "sizes": {name: [old[name], new[name]] for name in SIZES},
-            "rows": rows}
-    folder = ROOT / "docs/bench"
-    folder.mkdir(exist_ok=True)
-    write_json(folder / f"{stack.name}.json", data)
-    plot(data, folder / f"{stack.name}.svg")
+    data = {**provenance(stack, source), "missed": missed,
+            "sizes": {name: [old[name], new[name]] for name in SIZES}, "rows": rows}
+    write_json(ROOT / f"docs/bench/{stack.name}.json", data)
+    plot(data, ROOT / f"docs/bench/{stack.name}.svg")
     print(*(f"  {name}: stock {one}, patched {two}" for name, (one, two) in rows.items()),
-          sep="\n")
-    print(f"\nbase {stack.name}: {len(before)} figures, {len(missed)} numbers missed",
+          f"\nbase {stack.name}: {len(before)} figures, {len(missed)} numbers missed",
           *(f"  {line}" for line in missed), sep="\n")
     context.tally.passed += len(rows)
     for line in missed:

@@ -2,8 +2,10 @@
 """What every verb has at hand, and how it boots: prepare, run, judge, count."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,8 @@ from lab.base.data import CONFIGS, ROOT
 from lab.base.errors import MEANING, LabError, Status
 from lab.base.memory import Memory, key
 from lab.engines import qemu
-from lab.engines.boot import Engine
 from lab.judge.verdict import Verdict
-from lab.kernel import bases, build
+from lab.kernel import bases, build, queue
 from lab.kernel.bases import Series, Stack
 from lab.kernel.source import Source
 from lab.suites import kit, selftests
@@ -71,41 +72,71 @@ class Tally:
 
 @dataclass
 class Context:
-    """The series, where everything is written, the count, and what was asked for."""
+    """The series, where everything is written, the words of the command line, the count."""
 
     series: Series
     build: Path
+    words: Mapping[str, str] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
-    tree: Path | None = None
-    allow_skip: bool = False
-    engine_name: str = "qemu"
+
+    def word(self, name: str) -> str:
+        """Give a word of the command line, "" if it was not given."""
+        return self.words.get(name, "")
+
+    def chosen(self) -> list[Stack]:
+        """Give the stacks of the base (and part) on the command line, or all."""
+        base, part = self.word("BASE"), self.word("PART")
+        if not base and not part:
+            return self.series.all_stacks()
+        one = self.series.stack(base or next(iter(self.series.bases)), part)
+        return [one] if part else self.series.stacks(one.base)
 
     def source(self, stack: Stack) -> Source:
         """Give the source of a stack; the parts have to agree with their folders."""
         bases.check(self.series)
-        return Source(stack.base, self.build, self.tree)
+        tree = self.word("TREE")
+        return Source(stack.base, self.build, Path(tree) if tree else None)
 
     def need(self, *tools: dict[str, str]) -> None:
         """Have what builds kernels, and more tools."""
-        wanted = dict(packages.BUILD)
-        for more in tools:
-            wanted |= more
+        wanted = {name: package for one in (packages.BUILD, *tools)
+                  for name, package in one.items()}
         packages.need(wanted, self.build / "packages.log")
 
-    def engine(self) -> Engine:
-        """Give the engine."""
-        return ENGINES[self.engine_name](self.build)
+    @contextmanager
+    def work(self, stack: Stack, *tools: dict[str, str]) -> Iterator[Source]:
+        """Hold the source of a stack, unpacked; find out first whether the series fits."""
+        self.need(*tools)
+        source = self.source(stack)
+        with memory.lock(source.place):
+            source.fetch()
+            fit(stack, source)
+            yield source
 
     def boot(self, stack: Stack, plan: Sequence[Planned]) -> list[Verdict]:
         """Prepare and run the boots of a plan; give the verdicts in its order."""
         folders = [one.prepare(stack.name) for one in plan]
-        self.engine().run(folders)
+        ENGINES[self.word("ENGINE") or "qemu"](self.build).run(folders)
         verdicts = [one.suite.judge(folder.logs(), one.expect)
                     for one, folder in zip(plan, folders, strict=True)]
         for folder, verdict in zip(folders, verdicts, strict=True):
             if verdict.status:
                 folder.forget()
         return verdicts
+
+
+def fit(stack: Stack, source: Source) -> None:
+    """Apply the series to copies of the files that it touches, before anything is built."""
+    place = source.place / "fit"
+    wanted = key(source.identity, series_key(stack))
+    memory.step(place, stack.name, wanted, place / "src/.git",
+                lambda shell: queue.try_on(shell, source.src, place / "src", stack.queue))
+    print(f"  series: {len(stack.queue)} patches apply")
+
+
+def series_key(stack: Stack) -> str:
+    """Identify the patches of a stack."""
+    return key(*(path.read_bytes() for path in stack.queue))
 
 
 ENGINES = {"qemu": qemu.Qemu}
@@ -155,8 +186,15 @@ class Proofs:
         return key(inputs(), *(f"{one.kernel.key} {one.suite.name} {one.expect}" for one in plan))
 
 
+def provenance(stack: Stack, source: Source) -> dict[str, Any]:
+    """Give what every record begins with."""
+    return {"base": stack.name, "source": source.name, "compiler": build.compiler(),
+            "qemu": qemu.version(), "date": date.today().isoformat()}
+
+
 def write_json(path: Path, data: Any) -> None:
     """Write JSON, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     memory.write_atomic(path, json.dumps(data, indent=1) + "\n")
 
 

@@ -32,8 +32,8 @@ def record(root: Path, place: Path, stack: Stack) -> Path:
     if not report:
         raise LabError(Status.NO_RESULT, f"{place / stack.file('report.json')} is missing",
                        f"make run {stack.command}")
-    flavours: dict[str, Any] = report["flavours"]
-    judged = [*flavours.values(), *report.get("selftests", {}).values(), report.get("kunit", {})]
+    kernels: dict[str, Any] = report["kernels"]
+    judged = [*kernels.values(), *report.get("selftests", {}).values(), report.get("kunit", {})]
     if any(verdict.get("status") for verdict in judged):
         raise LabError(Status.NO_RESULT, f"the last run of {stack.name} was not as expected; "
                        "it is not recorded")
@@ -46,9 +46,9 @@ def record(root: Path, place: Path, stack: Stack) -> Path:
     kept = {name: report[name] for name in ("base", "source", "compiler", "qemu", "patches")}
     today = date.today().isoformat()
     kept |= {"note": report.get("note", ""), "date": today, "cases": {
-        name: {**{kernel: one["cases"][name]["result"] for kernel, one in flavours.items()},
+        name: {**{kernel: one["cases"][name]["result"] for kernel, one in kernels.items()},
                "reason": case["reason"]}
-        for name, case in next(iter(flavours.values()))["cases"].items()}}
+        for name, case in next(iter(kernels.values()))["cases"].items()}}
     reverted, mutated = left("revert.json"), left("mutants.json")
     kept["without"] = reverted["fails"] if reverted else earlier.get("without", {})
     kept["reverted"] = today if reverted else earlier.get("reverted", "")

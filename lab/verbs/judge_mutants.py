@@ -14,9 +14,10 @@ from lab.base.data import ROOT
 from lab.base.errors import LabError, Status
 from lab.base.memory import Memory, key
 from lab.base.proc import environment, parallel
+from lab.kernel.bases import Stack
 from lab.kernel.tree import Mutant
 from lab.verbs import mutants
-from lab.verbs.context import Context, unknown
+from lab.verbs.context import Context
 
 LIST = mutants.FOLDER / "judge"
 SECONDS = 300
@@ -48,22 +49,19 @@ def killer(mutant: Mutant | None) -> str:
     if not done.returncode:
         return ""
     failed = FAILED.search(done.stderr)
-    if not failed:
+    if not failed or "_FailedTest" in done.stderr:  # a module that cannot be imported
         raise LabError(Status.NO_RESULT, "the judge's tests did not run", detail=done.stderr)
     return failed[1]
 
 
-def run(context: Context, only: str = "") -> None:
-    """Test each mutant of the judge, or the one named; print what caught it."""
-    every = mutants.read(LIST)
-    chosen = {one.name: one for one in every if only in ("", one.name)}
-    if not chosen:
-        raise unknown("mutant", only, [one.name for one in every])
+def run(context: Context, _stack: Stack) -> None:
+    """Test each mutant of the judge, or that of MUTANT=; print what caught it."""
+    chosen = {one.name: one for one in mutants.chosen(context, LIST)}
     kept = Memory(context.build / "judge-mutants")
-    wanted = key(LIST.read_text(encoding="utf-8"), sys.version,
+    wanted = key(LIST.read_text(encoding="utf-8"), sys.version, *chosen,
                  *(memory.folder_key(ROOT / folder, ("*.pyc",)) for folder in FOLDERS))
     found: dict[str, str] | None = kept.recall("killed", wanted)
-    if not found or only:
+    if not found:
         if reason := killer(None):
             raise LabError(Status.TEST_FAILED, f"{reason} fails without a mutant")
         found = parallel({name: partial(killer, one) for name, one in chosen.items()})
@@ -73,6 +71,6 @@ def run(context: Context, only: str = "") -> None:
             context.tally.passed += 1
         else:
             context.tally.fail(Status.TEST_FAILED, f"mutant {name} of the judge survived")
-    if not only and all(found.values()):
+    if all(found.values()):
         kept.keep("killed", wanted, found)
     print(f"{sum(map(bool, found.values()))} of {len(found)} mutants of the judge killed")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from lab.base import memory, packages
+from lab.base import memory
 from lab.base.data import slug
 from lab.base.errors import Status
 from lab.base.proc import environment
@@ -56,7 +56,6 @@ Check = tuple[str, Callable[[], list[str]]]
 
 def lint(series: Series, build: Path, tally: Tally) -> None:
     """Run every check; print the findings of those that fail."""
-    packages.need({**packages.BUILD, **packages.LINT}, build / "packages.log")
     source = Source(next(iter(series.bases.values())), build)
     with memory.lock(source.place):
         source.fetch()
@@ -193,21 +192,20 @@ def sizes(root: Path) -> list[str]:
     found, totals = [], dict.fromkeys(TOTALS, 0)
     for path in files(root):
         name = f"{path.relative_to(root)}"
-        lab, python = name.startswith("lab/"), path.suffix == ".py"
-        if not (lab or python or name in TOTALS):
+        if not name.startswith("lab/") and name not in TOTALS:
             continue
         text = path.read_text(encoding="utf-8")
         lines = text.splitlines()
-        if lab and len(lines) > FILE:
-            found.append(f"{name} has {len(lines)} lines, not at most {FILE}")
+        part = "lab/tests" if name.startswith("lab/tests/") else "lab without tests"
         if name in TOTALS:
             totals[name] += len(lines)
-        if python:
+        elif len(lines) > FILE:
+            found.append(f"{name} has {len(lines)} lines, not at most {FILE}")
+        if path.suffix == ".py":
+            totals[part] += len(lines)
             found += [f"{name}:{number}: {len(line)} columns, not at most {COLUMNS}"
                       for number, line in enumerate(lines, 1) if len(line) > COLUMNS]
             found += long_functions(name, text)
-            part = "lab/tests" if name.startswith("lab/tests/") else "lab without tests"
-            totals[part] += len(lines) if lab else 0
     return found + [f"{name} has {lines} lines, not at most {TOTALS[name]}"
                     for name, lines in totals.items() if lines > TOTALS[name]]
 

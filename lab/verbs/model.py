@@ -10,6 +10,7 @@ from lab.base import packages
 from lab.base.data import ROOT, rows
 from lab.base.errors import LabError, Status
 from lab.base.proc import Shell, ask
+from lab.kernel.bases import Stack
 from lab.verbs.context import Context, write_json
 
 VERIFIED = "-"
@@ -72,7 +73,7 @@ def search(shell: Shell, folder: Path, model: Path, one: Search) -> tuple[str, i
     return outcome(shell.log.read_bytes()[begin:].decode(errors="replace"))
 
 
-def run(context: Context) -> None:
+def run(context: Context, _stack: Stack) -> None:
     """Do all searches; print a table, write build/model.json."""
     context.need(packages.MODEL)
     place = context.build / "model"

@@ -4,10 +4,8 @@
 import re
 from pathlib import Path
 
-from lab.base import memory
 from lab.base.data import ROOT
 from lab.base.errors import LabError, Status
-from lab.engines import qemu
 from lab.judge.console import Console, lost
 from lab.judge.verdict import Verdict
 from lab.kernel.bases import Stack
@@ -16,8 +14,8 @@ from lab.kernel.source import Source
 from lab.kernel.tree import Mutant
 from lab.suites import kunit
 from lab.suites.suite import Planned
-from lab.verbs.context import Context, read_json, suite_of, unknown, write_json
-from lab.verbs.run import fit, series_key
+from lab.verbs.context import (Context, provenance, read_json, series_key, suite_of,
+                               unknown, write_json)
 
 FOLDER = ROOT / "proof/mutants"
 
@@ -52,9 +50,9 @@ def side(lines: list[str], signs: str) -> str:
     return "".join(f"{line[1:]}\n" for line in lines if line[0] in signs)
 
 
-def chosen(stack: Stack, only: str) -> list[Mutant]:
-    """Give the mutants of a stack, or the one named."""
-    every = read(FOLDER / stack.name)
+def chosen(context: Context, path: Path) -> list[Mutant]:
+    """Give the mutants of a list, or that of MUTANT=."""
+    every, only = read(path), context.word("MUTANT")
     found = [one for one in every if only in ("", one.name)]
     if not found:
         raise unknown("mutant", only, [one.name for one in every])
@@ -72,10 +70,11 @@ def boots_of(stack: Stack, kernel: Kernel) -> list[Planned]:
     return [*boots, Planned(kernel, suite_of(stack))]
 
 
-def plan(_context: Context, stack: Stack, source: Source, only: str = "") -> list[Planned]:
+def plan(context: Context, stack: Stack, source: Source) -> list[Planned]:
     """Give the boots of the kernel without a mutant, and of each mutant."""
     whole = patched(stack, source)
-    kernels = [whole, *(changed(whole, one, f"mutant-{one.name}") for one in chosen(stack, only))]
+    kernels = [whole, *(changed(whole, one, f"mutant-{one.name}")
+                        for one in chosen(context, FOLDER / stack.name))]
     return [boot for kernel in kernels for boot in boots_of(stack, kernel)]
 
 
@@ -125,22 +124,18 @@ def unharmed(context: Context, stack: Stack, kernel: Kernel, mutants: list[Mutan
                        f"make run {stack.command}")
 
 
-def run(context: Context, stack: Stack, only: str = "") -> None:
-    """Build and test each mutant, or the one named; print and keep what noticed it."""
-    mutants = chosen(stack, only)
-    context.need()
-    source = context.source(stack)
+def run(context: Context, stack: Stack) -> None:
+    """Build and test each mutant, or that of MUTANT=; print and keep what noticed it."""
+    mutants, only = chosen(context, FOLDER / stack.name), context.word("MUTANT")
     killed: dict[str, str] = {}
-    with memory.lock(source.place):
-        fit(stack, source)
+    with context.work(stack) as source:
         kept = source.place / stack.file("mutants.json")
         if not only:
             kept.unlink(missing_ok=True)
         whole = patched(stack, source)
         unharmed(context, stack, whole, mutants)
         for number, mutant in enumerate(mutants, 1):
-            kernel = changed(whole, mutant, f"mutant-{mutant.name}")
-            found = test(context, stack, kernel)
+            found = test(context, stack, changed(whole, mutant, f"mutant-{mutant.name}"))
             if found:
                 killed[mutant.name] = found
             else:
@@ -163,5 +158,5 @@ def keep(stack: Stack, source: Source, path: Path, killed: dict[str, str], names
     every = {name: how for name, how in old_killed.items() if name not in names} | killed
     survivors = [name for name in old_survivors if name not in names]
     survivors += [name for name in names if name not in killed]
-    write_json(path, {"base": stack.name, "source": source.name, "qemu": qemu.version(),
-                      "series": series_key(stack), "killed": every, "survivors": survivors})
+    write_json(path, {**provenance(stack, source), "series": series_key(stack),
+                      "killed": every, "survivors": survivors})

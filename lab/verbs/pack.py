@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The verbs `pack` and `judge`: boots to run on another machine, and the logs that come back."""
 
-import os
 import shlex
 import shutil
 from pathlib import Path
 from typing import Any
 
-from lab.base import memory
 from lab.base.errors import LabError, Status
 from lab.engines import qemu
-from lab.engines.boot import BOOT, IMAGE, INITRD, Boot, Folder
+from lab.engines.boot import BOOT, IMAGE, INITRD, JUDGE, Boot, Folder
 from lab.judge.verdict import PATCHED, STOCK, Verdict, same, summary
 from lab.kernel.bases import Series, Stack
 from lab.suites import bench, kunit, selftests, soak
@@ -26,18 +24,15 @@ ACCELERATOR = "$ACCEL"
 
 def pack(context: Context, stack: Stack) -> None:
     """Write the boots of `run` to build/pack/STACK, with a script that runs them."""
-    context.need()
-    source = context.source(stack)
     target = context.build / "pack" / stack.name
-    with memory.lock(source.place):
-        run.fit(stack, source)
+    with context.work(stack) as source:
         boots = run.there(run.plan(context, stack, source))
         folders = [one.prepare(stack.name) for one in boots]
     shutil.rmtree(target, ignore_errors=True)
     for folder in folders:
         copy(folder, target / folder.place.parent.name / folder.place.name)
     shutil.copy2(SCRIPT, target / "run")
-    os.chmod(target / "run", 0o755)
+    (target / "run").chmod(0o755)
     print(f"\nbase {stack.name}: {len(folders)} boots in {target}\n"
           f"  on any machine with QEMU: {target.name}/run; then here: make judge LOGS={target}")
 
@@ -45,7 +40,7 @@ def pack(context: Context, stack: Stack) -> None:
 def copy(folder: Folder, target: Path) -> None:
     """Copy a boot, with its command and its limit in seconds."""
     target.mkdir(parents=True)
-    for name in (IMAGE, INITRD, BOOT):
+    for name in (IMAGE, INITRD, BOOT, JUDGE):
         shutil.copy2(folder.place / name, target / name)
     boot = folder.read()
     accelerator = "tcg" if boot.machine.options else ACCELERATOR
@@ -55,28 +50,27 @@ def copy(folder: Folder, target: Path) -> None:
     (target / "limit").write_text(f"{boot.seconds:.0f}\n", encoding="utf-8")
 
 
-def suite(stack: Stack, boot: Boot) -> Suite:
+def suite(stack: Stack, boot: Boot, details: dict[str, Any]) -> Suite:
     """Give the suite that judges a boot."""
     if boot.suite == suite_of(stack).name:
         return suite_of(stack)
     if boot.suite == kunit.KUnit.name:
-        wanted = boot.judge["suites"]
+        wanted = details["suites"]
         return kunit.KUnit(wanted, kunit.announced(stack.base, wanted))
     if boot.suite == soak.USERS:
         return soak.Users(stack.base.may_skip.get(soak.USERS, ""))
     if boot.suite == soak.RACE:
-        return soak.Race(int(boot.seconds), 0, boot.judge["watches"])
+        return soak.Race(int(boot.seconds), 0, details["watches"])
     if boot.suite == bench.Bench.name:
         return bench.Bench()
     for test in selftests.read():
         if test.name == boot.suite:
-            return Program(test, None, boot.judge["left_out"])
+            return Program(test, None, details["left_out"])
     raise LabError(Status.USAGE, f"no suite {boot.suite!r} in this version of the lab")
 
 
-def expected(boot: Boot) -> Expect:
+def expected(data: dict[str, Any]) -> Expect:
     """Give what has to come out of a boot."""
-    data = boot.judge["expect"]
     fields: dict[str, Any] = {**data, "allowed": tuple(data["allowed"])}
     return Expect(**fields)
 
@@ -89,17 +83,19 @@ def judge_one(series: Series, folder: Folder) -> tuple[Boot, Suite, Verdict]:
     if boot.stack not in stacks:
         raise LabError(Status.USAGE, f"{folder.place}: no base {boot.stack!r} in series/bases.toml")
     try:
-        one, expect = suite(stacks[boot.stack], boot), expected(boot)
+        details = folder.judge()
+        one, expect = suite(stacks[boot.stack], boot, details), expected(details["expect"])
     except (KeyError, TypeError) as error:
-        raise LabError(Status.USAGE, f"{folder.place / BOOT}: judge: {error}") from None
+        raise LabError(Status.USAGE, f"{folder.place / JUDGE}: {error}") from None
     return boot, one, one.judge(folder.logs(), expect)
 
 
-def judge(context: Context, logs: Path) -> None:
-    """Judge all boots below a folder; print a line each, and count the cases."""
-    places = sorted(path.parent for path in logs.rglob(BOOT))
+def judge(context: Context, _stack: Stack) -> None:
+    """Judge all boots below LOGS=; print a line each, and count the cases."""
+    logs = Path(context.word("LOGS") or ".")
+    places = sorted(path.parent for path in logs.rglob(BOOT)) if context.word("LOGS") else []
     if not places:
-        raise LabError(Status.NO_RESULT, f"no {BOOT} below {logs}",
+        raise LabError(Status.USAGE, f"no {BOOT} below LOGS={context.word('LOGS')}",
                        "name a directory of `make pack`, or build/BASE/boots, with LOGS=DIR")
     found = {place: judge_one(context.series, Folder(place)) for place in places}
     for boot, one, verdict in found.values():

@@ -3,7 +3,6 @@
 
 from collections.abc import Iterator
 
-from lab.base import memory
 from lab.base.data import slug
 from lab.base.errors import LabError, Status
 from lab.judge.verdict import Verdict, summary
@@ -15,22 +14,22 @@ from lab.kernel.tree import Without
 from lab.suites import kunit, selftests
 from lab.suites.selftests import Program
 from lab.suites.suite import SECONDS, Expect, Planned
-from lab.verbs.context import (Context, Proofs, cures, read_json, suite_of, unknown, write_json)
-from lab.verbs.run import fit, series_key
+from lab.verbs.context import (Context, Proofs, cures, series_key, suite_of, unknown,
+                               write_json)
 
 ALONE = "tests-alone"
 Outcomes = dict[str, dict[str, str]]
 
 
-def slugs(context: Context, stack: Stack, only: str) -> list[str]:
-    """Give the slugs of the patches that are left out, or the one asked for."""
+def slugs(context: Context, stack: Stack) -> list[str]:
+    """Give the slugs of the patches that are left out, or that of PATCH=."""
+    only, names = context.word("PATCH"), [slug(path.name) for path in stack.patches]
     if stack.base.kit:
-        fixes = [path for path in stack.patches if not queue.only_tests(path)]
-        found = [slug(path.name) for path in fixes
-                 if slug(path.name) not in context.series.unproven]
+        excused = context.series.unproven
+        found = [slug(path.name) for path in stack.patches if not queue.only_tests(path)]
+        found = [name for name in found if name not in excused]
     else:
-        found = [slug(path.name) for path in stack.patches if slug(path.name) in cures(stack)]
-    names = [slug(path.name) for path in stack.patches]
+        found = [name for name in names if name in cures(stack)]
     if only in names and only not in found:
         why = context.series.unproven.get(only, "it only adds tests or words")
         raise LabError(Status.USAGE, f"{only} is not taken out: {why}",
@@ -61,7 +60,8 @@ def alone(stack: Stack, source: Source) -> list[Planned]:
         return []
     tests = tuple(path for path in stack.patches if queue.only_tests(path)
                   and not queue.only_words(path.read_text(encoding="utf-8")))
-    kernel = Kernel(source, ALONE, stock(source), tests)
+    first = stock(source)
+    kernel = Kernel(source, ALONE, first, tests, arch=first.arch)
     whole, expect = patched(stack, source), Expect(ALONE, whole=True)
     programs = [one for one in selftests.on(whole, stock(source), selftests.read(), adds_only=True)
                 if one.test.cures]
@@ -71,10 +71,10 @@ def alone(stack: Stack, source: Source) -> list[Planned]:
     return boots
 
 
-def plan(context: Context, stack: Stack, source: Source, only: str = "") -> list[Planned]:
+def plan(context: Context, stack: Stack, source: Source) -> list[Planned]:
     """Give all boots."""
-    boots = [one for name in slugs(context, stack, only) for one in without(stack, source, name)]
-    return boots if only else [*boots, *alone(stack, source)]
+    boots = [one for name in slugs(context, stack) for one in without(stack, source, name)]
+    return boots if context.word("PATCH") else [*boots, *alone(stack, source)]
 
 
 def judge_without(boots: list[Planned], verdicts: list[Verdict]) -> tuple[Verdict, list[str]]:
@@ -95,18 +95,19 @@ def judge_without(boots: list[Planned], verdicts: list[Verdict]) -> tuple[Verdic
     return verdict, failed
 
 
-def whole(title: str, verdict: Verdict, after: dict[str, str], stack: Stack) -> dict[str, str]:
-    """Give the outcomes of the cases in `after`; a case without a result is NO_RESULT."""
-    if not after:
-        raise LabError(Status.NO_RESULT, f"{title} without the fixes cannot be compared: "
-                       "no recorded run", f"make run {stack.command}")
-    missing = [name for name in after if name not in verdict.outcomes]
+def compared(one: Planned, verdict: Verdict, stack: Stack, source: Source) -> dict[str, str]:
+    """Give the outcomes without the fixes of the cases that `run` has; NO_RESULT if one lacks."""
+    name = one.suite.name
+    after = one.suite.judge(Planned(patched(stack, source), one.suite).folder.logs(), Expect())
+    if after.status:
+        raise LabError(Status.NO_RESULT, f"{name} without the fixes cannot be compared: "
+                       "no good run", f"make run {stack.command}")
+    missing = [case for case in after.outcomes if case not in verdict.outcomes]
     if missing or verdict.status == Status.NO_RESULT:
-        raise LabError(Status.NO_RESULT,
-                       f"{title} without the fixes has no result of {len(missing)} cases",
-                       f"see build/{stack.name}/boots/{ALONE}",
+        raise LabError(Status.NO_RESULT, f"{name} without the fixes has no result of "
+                       f"{len(missing)} cases", f"see {one.folder.place}",
                        "\n".join([*missing, *verdict.problems]))
-    return {name: verdict.outcomes[name] for name in after}
+    return {case: verdict.outcomes[case] for case in after.outcomes}
 
 
 def run_alone(context: Context, stack: Stack, source: Source) -> Outcomes:
@@ -116,20 +117,13 @@ def run_alone(context: Context, stack: Stack, source: Source) -> Outcomes:
         return {}
     found: Outcomes | None = proofs.get(ALONE, boots)
     if not found:
-        verdicts = context.boot(stack, boots)
-        report = read_json(source.place / stack.file("report.json"))
-        after = {name: one.get("patched", {})
-                 for name, one in report.get("selftests", {}).items()}
-        after[kunit.KUnit.name] = report.get("kunit", {}).get("cases", {})
-        found = {one.suite.name: whole(one.suite.name, verdict, after.get(one.suite.name, {}),
-                                       stack)
-                 for one, verdict in zip(boots, verdicts, strict=True)}
+        found = {one.suite.name: compared(one, verdict, stack, source)
+                 for one, verdict in zip(boots, context.boot(stack, boots), strict=True)}
     problems = [f"{title} does not fail on stock" for title, outcomes in found.items()
                 if "fail" not in outcomes.values()]
-    verdict = Verdict().conclude([], "", problems)
     if not problems:
         proofs.put(ALONE, boots, found)
-    context.tally.proven("stock with the tests alone", verdict)
+    context.tally.proven("stock with the tests alone", Verdict().conclude([], "", problems))
     return found
 
 
@@ -152,25 +146,22 @@ def run_without(context: Context, stack: Stack, source: Source,
         yield name, verdict.status == Status.OK, failed
 
 
-def revert(context: Context, stack: Stack, only: str = "") -> None:
-    """Leave out each patch, or the one with slug `only`; print a table, write revert.json."""
-    names = slugs(context, stack, only)
+def run(context: Context, stack: Stack) -> None:
+    """Leave out each patch, or that of PATCH=; print a table, write revert.json."""
+    names, only = slugs(context, stack), context.word("PATCH")
     if not names:
         print(f"base {stack.name}: no patch to take out: all are tests or in [unproven]")
         return
-    context.need()
-    source = context.source(stack)
-    kept = source.place / stack.file("revert.json")
-    with memory.lock(source.place):
+    with context.work(stack) as source:
+        kept = source.place / stack.file("revert.json")
         kept.unlink(missing_ok=True)
-        fit(stack, source)
         rows = list(run_without(context, stack, source, names))
         before = {} if only else run_alone(context, stack, source)
         if not only and all(proven for _, proven, _ in rows):
             write_json(kept, {"source": source.name, "series": series_key(stack),
                               "fails": {name: failed for name, _, failed in rows},
                               "before": before})
-    width = max(len(name) for name, _, _ in rows)
+    width = max(len(name) for name in names)
     print(f"\nbase {stack.name}: each patch taken out alone\n"
           f"  {'patch'.ljust(width)}  proven  cases that fail without it")
     for name, proven, failed in rows:

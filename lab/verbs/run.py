@@ -1,16 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The verb `run`: stock fails where the bug is, the patched kernel passes everything."""
 
-import shutil
 from typing import Any
 
 from lab.base import memory
 from lab.base.data import slug
-from lab.base.memory import key
-from lab.base.proc import Shell
-from lab.engines import qemu
 from lab.judge.verdict import PATCHED, STOCK, Verdict, same, summary, worst
-from lab.kernel import build, queue
 from lab.kernel.bases import Stack
 from lab.kernel.kernel import Kernel, changed, patched, stock
 from lab.kernel.source import Source
@@ -19,7 +14,7 @@ from lab.suites import kunit, mirror, selftests, test_hmm_sh
 from lab.suites.selftests import Program
 from lab.suites.suite import Expect, Planned
 from lab.verbs import report
-from lab.verbs.context import Context, Proofs, cures, suite_of, write_json
+from lab.verbs.context import Context, cures, provenance, series_key, suite_of, write_json
 
 Found = dict[str, dict[str, Verdict]]  # by suite, by kernel (stock, patched)
 
@@ -38,7 +33,7 @@ def before(stack: Stack, source: Source) -> Kernel | None:
 def plan(context: Context, stack: Stack, source: Source) -> list[Planned]:
     """Give the boots: the listed cases on both kernels, and KUnit and selftests."""
     kernel, first, suite = patched(stack, source), before(stack, source), suite_of(stack)
-    skip = context.allow_skip or (context.tree is not None and not stack.base.needs_tree)
+    skip = bool(context.word("SKIP") or (context.word("TREE") and not stack.base.needs_tree))
     kernels = {STOCK: first, PATCHED: kernel}
     boots = [Planned(one, suite, Expect(name, allow_skip=skip))
              for name, one in kernels.items() if one]
@@ -53,20 +48,6 @@ def plan(context: Context, stack: Stack, source: Source) -> list[Planned]:
     return boots
 
 
-def fit(stack: Stack, source: Source) -> None:
-    """Find out whether the series fits before anything is built."""
-    source.fetch()
-    place = source.place / "fit"
-    wanted = key(source.identity, *(path.read_bytes() for path in stack.queue))
-
-    def work(shell: Shell) -> None:
-        queue.try_on(shell, source.src, place / "src", stack.queue)
-
-    place.mkdir(parents=True, exist_ok=True)
-    memory.step(place, stack.name, wanted, place / "src/.git", work)
-    print(f"  series: {len(stack.queue)} patches apply")
-
-
 def there(boots: list[Planned]) -> list[Planned]:
     """Leave out the programs that the tree of the base does not have."""
     return [one for one in boots
@@ -75,26 +56,22 @@ def there(boots: list[Planned]) -> list[Planned]:
 
 def run(context: Context, stack: Stack) -> None:
     """Boot and judge; print the table, and write report.json and report.ktap."""
-    context.need()
-    source = context.source(stack)
-    with memory.lock(source.place):
-        fit(stack, source)
+    with context.work(stack) as source:
         outputs = [source.place / stack.file(name) for name in ("report.json", "report.ktap")]
         for path in outputs:
             path.unlink(missing_ok=True)
         boots = there(plan(context, stack, source))
-        verdicts = context.boot(stack, boots)
         found: Found = {}
-        for one, verdict in zip(boots, verdicts, strict=True):
+        for one, verdict in zip(boots, context.boot(stack, boots), strict=True):
             found.setdefault(one.suite.name, {})[one.expect.kernel] = verdict
         compare(boots, found)
         scripts = run_scripts(stack, source)
-        write(context, stack, source, boots, found, scripts)
+        write(stack, source, boots, found, scripts)
         show(stack, boots, found, scripts)
-        titles = {(one.suite.name, one.expect.kernel): f"{one.folder.place}" for one in boots}
+    places = {(one.suite.name, one.expect.kernel): one.folder.place for one in boots}
     for suite, kernels in {**found, test_hmm_sh.NAME: scripts}.items():
         for name, verdict in kernels.items():
-            where = titles.get((suite, name), "not booted")
+            where = places.get((suite, name), "not booted")
             context.tally.verdict(f"{suite}, {name} ({where})", verdict)
 
 
@@ -122,7 +99,7 @@ def run_scripts(stack: Stack, source: Source) -> dict[str, Verdict]:
     return {name: verdict for name, verdict in judged.items() if verdict}
 
 
-def write(context: Context, stack: Stack, source: Source, boots: list[Planned], found: Found,
+def write(stack: Stack, source: Source, boots: list[Planned], found: Found,
           scripts: dict[str, Verdict]) -> None:
     """Write report.json and report.ktap."""
     suite, programs = suite_of(stack).name, {}
@@ -133,8 +110,7 @@ def write(context: Context, stack: Stack, source: Source, boots: list[Planned], 
     if scripts:
         programs[test_hmm_sh.NAME] = {"tree": "series", "left_out": {}}
     about: dict[str, Any] = {
-        "base": stack.name, "source": source.name, "series": series_key(stack),
-        "key": Proofs.key(boots), "compiler": build.compiler(), "qemu": qemu.version(),
+        **provenance(stack, source), "series": series_key(stack),
         "patches": [path.name for path in stack.patches],
     }
     if not stack.base.kit:
@@ -147,16 +123,11 @@ def write(context: Context, stack: Stack, source: Source, boots: list[Planned], 
         name: {**facts, "status": worst(list(every[name].values())),
                **{kernel: verdict.outcomes for kernel, verdict in every[name].items()}}
         for name, facts in programs.items()}
-    about["flavours"] = {name: report.as_json(verdict) for name, verdict in found[suite].items()}
+    about["kernels"] = {name: report.as_json(verdict) for name, verdict in found[suite].items()}
     write_json(source.place / stack.file("report.json"), about)
     titles = {f"{name} {kernel}": verdict for name, kernels in every.items()
               for kernel, verdict in kernels.items()}
     memory.write_atomic(source.place / stack.file("report.ktap"), report.as_ktap(titles))
-
-
-def series_key(stack: Stack) -> str:
-    """Identify the patches of a stack."""
-    return key(*(path.read_bytes() for path in stack.queue))
 
 
 def show(stack: Stack, boots: list[Planned], found: Found, scripts: dict[str, Verdict]) -> None:
@@ -182,8 +153,3 @@ def show(stack: Stack, boots: list[Planned], found: Found, scripts: dict[str, Ve
     if scripts:
         print(f"  {test_hmm_sh.NAME} with stubs: "
               + "; ".join(f"{name} {summary(verdict)}" for name, verdict in scripts.items()))
-
-
-def remove(source: Source, kernel: Kernel) -> None:
-    """Remove what is left of a kernel's boots."""
-    shutil.rmtree(source.place / "boots" / kernel.name, ignore_errors=True)

@@ -1,25 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The verb `soak`: all tests and races on kernels that check themselves; and its short form."""
 
-import re
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lab.base import memory
 from lab.base.data import CONFIGS, ROOT, pattern, rows
 from lab.base.errors import MEANING, LabError, Status
-from lab.engines import qemu
 from lab.judge.verdict import PATCHED, STOCK, Verdict, same, summary
-from lab.kernel import build
 from lab.kernel.bases import Stack
 from lab.kernel.kernel import Kernel, patched, stock, with_fragments
 from lab.kernel.source import Source
 from lab.suites import kunit, selftests, soak
 from lab.suites.selftests import Program
 from lab.suites.suite import Expect, Planned
-from lab.verbs.context import Context, suite_of, unknown, write_json
-from lab.verbs.run import fit, there
+from lab.verbs.context import Context, provenance, suite_of, unknown, write_json
+from lab.verbs.run import there
 
 # By kernel its fragments, and what it prints when it checks itself.
 KERNELS = {"kasan": ("soak-kasan",), "lockdep": ("soak-lockdep", "soak-users"),
@@ -66,17 +61,18 @@ def boots_of(stack: Stack, source: Source, name: str, seconds: int) -> list[Plan
     return [*boots, Planned(one, soak.Race(seconds, seed, WATCHES[name]), expect)]
 
 
-def names(only: str) -> list[str]:
-    """Give the kernels, or the one asked for."""
+def chosen(context: Context) -> list[str]:
+    """Give the kernels, or that of KERNEL=."""
+    only = context.word("KERNEL")
     if only and only not in KERNELS:
         raise unknown("kernel", only, list(KERNELS))
     return [name for name in KERNELS if only in ("", name)]
 
 
-def plan(_context: Context, stack: Stack, source: Source, seconds: int = 300,
-         only: str = "") -> list[Planned]:
+def plan(context: Context, stack: Stack, source: Source) -> list[Planned]:
     """Give all boots of a campaign."""
-    return [boot for name in names(only) for boot in boots_of(stack, source, name, seconds)]
+    seconds = int(context.word("DURATION"))
+    return [boot for name in chosen(context) for boot in boots_of(stack, source, name, seconds)]
 
 
 def short_plan(_context: Context, stack: Stack, source: Source) -> list[Planned]:
@@ -86,10 +82,7 @@ def short_plan(_context: Context, stack: Stack, source: Source) -> list[Planned]
 
 def short(context: Context, stack: Stack) -> None:
     """Race for a moment on the patched kernel of `run`."""
-    context.need()
-    source = context.source(stack)
-    with memory.lock(source.place):
-        fit(stack, source)
+    with context.work(stack) as source:
         boots = short_plan(context, stack, source)
         verdict = context.boot(stack, boots)[0]
     show("soak", boots[0])
@@ -137,34 +130,29 @@ def compare(before: Verdict, verdict: Verdict) -> None:
         verdict.problems += [f"without the checks: {problem}" for problem in before.problems]
 
 
-def run(context: Context, stack: Stack, seconds: int, only: str = "") -> None:
-    """Run the campaign, or its part on one kernel.
+def run(context: Context, stack: Stack) -> None:
+    """Run the campaign, or its part on the kernel of KERNEL=.
 
     docs/soak keeps a whole campaign without a failure.
     """
-    chosen, kept = names(only), {}
-    context.need()
-    source = context.source(stack)
-    with memory.lock(source.place):
-        fit(stack, source)
-        for name in chosen:
+    seconds, kept = int(context.word("DURATION")), {}
+    with context.work(stack) as source:
+        for name in chosen(context):
             kept[name] = campaign(context, stack, source, name, seconds)
+    whole = not context.word("KERNEL")
     reaps = sum(part["figures"].get("refused_reaps", 0) for part in kept.values())
-    missed = [] if only or reaps >= NEEDED else [
-        f"{reaps:,} refused reaps, not {NEEDED:,}: take a longer DURATION"]
+    missed = [f"{reaps:,} refused reaps, not {NEEDED:,}: take a longer DURATION"
+              ] if whole and reaps < NEEDED else []
     print(f"\nbase {stack.name}: {reaps:,} refused reaps",
           *(f"  missed: {line}" for line in missed), sep="\n")
     for line in missed:
         context.tally.fail(Status.TEST_FAILED, line)
-    if only:
-        return
-    data = {"base": stack.name, "source": source.name, "compiler": build.compiler(),
-            "qemu": qemu.version(), "date": datetime.now(UTC).date().isoformat(),
-            "seconds": seconds, "machine": f"-smp {soak.CPUS},sockets={soak.CPUS}",
-            "missed": missed, "kernels": kept}
-    # A campaign that is short, or failed, does not replace an earlier one.
-    target = (source.place / stack.file("soak.json") if context.tally.failed
-              else ROOT / f"docs/soak/{stack.name}.json")
-    target.parent.mkdir(exist_ok=True)
-    write_json(target, data)
-    print(f"  kept in {re.sub('^.*/docs/', 'docs/', str(target))}")
+    if whole:
+        data = {**provenance(stack, source), "seconds": seconds,
+                "machine": f"-smp {soak.CPUS},sockets={soak.CPUS}", "missed": missed,
+                "kernels": kept}
+        # A campaign that is short, or failed, does not replace an earlier one.
+        target = (source.place / stack.file("soak.json") if context.tally.failed
+                  else ROOT / f"docs/soak/{stack.name}.json")
+        write_json(target, data)
+        print(f"  kept in {target.parent.name}/{target.name}")

@@ -3,7 +3,6 @@
 
 from dataclasses import dataclass
 
-from lab.base import memory
 from lab.base.data import slug
 from lab.base.errors import LabError, Status
 from lab.judge.verdict import Verdict
@@ -14,9 +13,7 @@ from lab.kernel.source import Source
 from lab.kernel.tree import Prefix
 from lab.suites import kunit, selftests, test_hmm_sh
 from lab.suites.suite import Planned
-from lab.verbs.context import Context, Proofs, read_json
-from lab.verbs.run import fit
-from lab.verbs.run import plan as plan_of_run
+from lab.verbs.context import Context, Proofs
 
 Found = dict[str, Verdict]
 
@@ -29,29 +26,28 @@ class Step:
     kernel: Kernel
     boots: list[Planned]
     script: bool
-    last: bool  # it is the patched kernel, but for words and scripts
 
 
 def steps(stack: Stack, source: Source) -> list[Step]:
     """Give the steps, the last patch first, down to the first that adds tests.
 
-    Where only words change, there is none. Where only a script changes, nothing is booted.
+    Where only words change, there is none. Where only a script changes, nothing is booted. The
+    last kernel with a code change is the patched one, whose boots `run` has.
     """
-    patches = stack.patches
+    patches, whole = stack.patches, patched(stack, source)
     first = next((at for at, path in enumerate(patches) if queue.only_tests(path)), len(patches))
-    numbers = [at for at in range(len(patches) - 1, first - 1, -1)
-               if not queue.only_words(patches[at].read_text(encoding="utf-8"))]
-    touched = {at: queue.touched([patches[at]]) for at in numbers}
-    scripts = [at for at in numbers if all(name.endswith(".sh") for name in touched[at])]
-    booted = [at for at in numbers if at not in scripts]
-    fixed = min((at for at in numbers if any(name.endswith(test_hmm_sh.NAME)
-                                             for name in touched[at])), default=len(patches))
+    touched = {at: queue.touched([patches[at]]) for at in range(len(patches) - 1, first - 1, -1)
+               if not queue.only_words(patches[at].read_text(encoding="utf-8"))}
+    booted = [at for at, names in touched.items() if not all(one.endswith(".sh") for one in names)]
+    fixed = min((at for at, names in touched.items()
+                 if any(one.endswith(test_hmm_sh.NAME) for one in names)), default=len(patches))
     found = []
-    for at in numbers:
+    for at in touched:
         name = slug(patches[at].name)
-        kernel = changed(patched(stack, source), Prefix(f"at-{name}", at + 1))
+        kernel = (whole if at == max(booted, default=-1)
+                  else changed(whole, Prefix(f"at-{name}", at + 1)))
         boots = boots_of(stack, source, kernel) if at in booted else []
-        found.append(Step(name, kernel, boots, at >= fixed, at == max(booted, default=-1)))
+        found.append(Step(name, kernel, boots, at >= fixed))
     return found
 
 
@@ -63,34 +59,14 @@ def boots_of(stack: Stack, source: Source, kernel: Kernel) -> list[Planned]:
 
 
 def plan(_context: Context, stack: Stack, source: Source) -> list[Planned]:
-    """Give all boots, but those that `run` has."""
-    return [one for step in steps(stack, source) if not step.last for one in step.boots]
+    """Give all boots."""
+    return [one for step in steps(stack, source) for one in step.boots]
 
 
-def of_run(context: Context, stack: Stack, source: Source, step: Step) -> Found:
-    """Give what `run` saw on the whole series, {} if that is missing or was not as expected."""
-    report = read_json(source.place / stack.file("report.json"))
-    if report.get("key") != Proofs.key(plan_of_run(context, stack, source)):
-        return {}
-    suites = {name: one for name, one in report["selftests"].items()
-              if one["tree"] == "series" and name != test_hmm_sh.NAME}
-    outcomes = {name: one["patched"] for name, one in suites.items()}
-    if "kunit" in report:
-        suites[kunit.KUnit.name] = report["kunit"]
-        outcomes[kunit.KUnit.name] = report["kunit"]["cases"]
-    wanted = {one.suite.name for one in step.boots}
-    if any(one["status"] for one in suites.values()) or wanted != set(outcomes):
-        return {}
-    return {name: Verdict(outcomes=cases) for name, cases in outcomes.items()}
-
-
-def at_step(context: Context, stack: Stack, source: Source, step: Step) -> Found:
+def at_step(context: Context, stack: Stack, step: Step) -> Found:
     """Run what there is at a step."""
-    found = of_run(context, stack, source, step) if step.last else {}
-    if step.boots and not found:
-        verdicts = context.boot(stack, step.boots)
-        found = {one.suite.name: verdict
-                 for one, verdict in zip(step.boots, verdicts, strict=True)}
+    found = {one.suite.name: verdict for one, verdict
+             in zip(step.boots, context.boot(stack, step.boots), strict=True)}
     if step.script:
         step.kernel.checkout()
         if script := test_hmm_sh.run(step.kernel.src):
@@ -102,23 +78,21 @@ def at_step(context: Context, stack: Stack, source: Source, step: Step) -> Found
 
 def run(context: Context, stack: Stack) -> None:
     """Go back patch by patch; print what passes at each."""
-    context.need()
-    source, rows = context.source(stack), []
-    with memory.lock(source.place):
-        fit(stack, source)
+    rows = []
+    with context.work(stack) as source:
         proofs = Proofs(source)
         for step in steps(stack, source):
-            # What only a script changed still depends on the kernel's tree.
-            name, key = step.kernel.name, step.boots or [Planned(step.kernel, kunit.KUnit(()))]
-            kept = proofs.get(name, key)
-            if kept:
+            # Without a boot, what the script gave still depends on the tree.
+            known = step.boots or [Planned(step.kernel, kunit.KUnit(()))]
+            name = f"at-{step.slug}"
+            if kept := proofs.get(name, known):
                 print(f"  at {step.slug}: cached")
                 found = {title: Verdict(outcomes=outcomes) for title, outcomes in kept.items()}
             else:
-                found = at_step(context, stack, source, step)
+                found = at_step(context, stack, step)
                 if not any(verdict.status for verdict in found.values()):
-                    proofs.put(name, key, {title: verdict.outcomes
-                                           for title, verdict in found.items()})
+                    proofs.put(name, known, {title: verdict.outcomes
+                                             for title, verdict in found.items()})
             for title, verdict in found.items():
                 context.tally.verdict(f"{title} at {step.slug} ({step.kernel.place})", verdict)
             rows.append(f"  {step.slug.ljust(24)}{', '.join(passed(found))}")

@@ -6,18 +6,20 @@ import sys
 import time
 import unittest
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from lab.base import memory, packages
 from lab.base.data import ROOT
 from lab.base.errors import MEANING, LabError, Status
 from lab.kernel.bases import Stack
-from lab.verbs import model, revert, run, soak, steps
+from lab.kernel.source import Source
+from lab.suites.suite import Planned
+from lab.verbs import judge_mutants, model, revert, run, soak, steps
 from lab.verbs.context import Context
 from lab.verbs.gate import gate
 from lab.verbs.lint import lint
 
-Step = tuple[str, Callable[[], None]]
+Work = Callable[[Context, Stack], None]
+Step = tuple[str, Work, Stack]
 
 
 def complain(error: LabError) -> None:
@@ -27,9 +29,8 @@ def complain(error: LabError) -> None:
     print(f"lab: {MEANING[error.status]}: {error.message}\nlab: {error.advice}", flush=True)
 
 
-def unit(context: Context) -> None:
+def unit(context: Context, _stack: Stack) -> None:
     """Run the lab's own tests."""
-    context.build.mkdir(exist_ok=True)
     packages.need(packages.UNIT, context.build / "packages.log")
     suite = unittest.defaultTestLoader.discover(str(ROOT / "lab/tests"), top_level_dir=str(ROOT))
     outcome = unittest.TextTestRunner(stream=sys.stdout, buffer=True).run(suite)
@@ -40,69 +41,79 @@ def unit(context: Context) -> None:
         context.tally.fail(Status.TEST_FAILED, line)
 
 
-def check(context: Context) -> None:
+def check(context: Context, _stack: Stack) -> None:
     """Lint."""
     context.need(packages.LINT)
     lint(context.series, context.build, context.tally)
 
 
-def on(context: Context, title: str, stack: Stack, verb: Callable[[], None]) -> Step:
-    """Give the step that does a verb on a stack; without its tree it is skipped."""
-    def step() -> None:
-        if stack.base.needs_tree and not context.tree:
-            print(f"  {stack.name}: not run: needs TREE=DIR")
-            context.tally.skipped += 1
-        else:
-            verb()
-
-    return f"{title} {stack.name}", step
+def check_patches(context: Context, stack: Stack) -> None:
+    """Do the gate."""
+    gate(stack, context.source(stack), context.tally)
 
 
-def gate_step(context: Context, stack: Stack) -> Step:
-    """Give the step of the gate."""
-    def work() -> None:
-        context.need(packages.GATE)
-        gate(stack, context.source(stack), context.tally)
-
-    return on(context, "gate", stack, work)
-
-
-def steps_of(context: Context, stacks: Sequence[Stack]) -> list[Step]:
+def steps_of(context: Context) -> list[Step]:
     """Give all steps.
 
     Which case needs which patch is the same on all bases: the first one shows it, and has the
     short soak. A stack on top of another one has no steps.
     """
-    found: list[Step] = [("the lab's own tests", partial(unit, context)),
-                         ("lint", partial(check, context)), ("model", partial(model.run, context))]
+    stacks = context.chosen()
+    found: list[Step] = [("the lab's own tests", unit, stacks[0]), ("lint", check, stacks[0]),
+                         ("mutants of the judge", judge_mutants.run, stacks[0]),
+                         ("model", model.run, stacks[0])]
     for stack in stacks:
-        found += [gate_step(context, stack),
-                  on(context, "run", stack, partial(run.run, context, stack))]
+        todo: dict[str, Work] = {"gate": check_patches, "run": run.run}
         if not stack.lower and stack.base.kit:
-            found.append(on(context, "steps", stack, partial(steps.run, context, stack)))
+            todo["steps"] = steps.run
         if stack is stacks[0]:
-            found += [on(context, "soak", stack, partial(soak.short, context, stack)),
-                      on(context, "revert", stack, partial(revert.revert, context, stack))]
+            todo |= {"soak": soak.short, "revert": revert.run}
+        found += [(f"{name} {stack.name}", work, stack) for name, work in todo.items()]
     return found
 
 
 def do_all(context: Context, todo: Sequence[Step]) -> None:
-    """Do one step after the other, going on after a failure."""
-    for title, step in todo:
+    """Do one step after the other; a failure does not end it, a missing TREE= skips a step."""
+    for title, work, stack in todo:
         print(f"\n== {title}", flush=True)
+        if stack.base.needs_tree and not context.word("TREE"):
+            print(f"  {stack.name}: not run: needs TREE=DIR")
+            context.tally.skipped += 1
+            continue
         try:
-            step()
+            work(context, stack)
         except LabError as error:
             complain(error)
             context.tally.fail(error.status, f"{title}: {error.message}")
 
 
-def test(context: Context, stacks: Sequence[Stack]) -> None:
+def gates(context: Context, _stack: Stack) -> None:
+    """Do the gate of one base or of all."""
+    do_all(context, [(f"gate {stack.name}", check_patches, stack) for stack in context.chosen()])
+
+
+def lint_all(context: Context, stack: Stack) -> None:
+    """Lint, and end with the gate of all bases unless GATE=no."""
+    check(context, stack)
+    if context.word("GATE") != "no":
+        gates(context, stack)
+
+
+def test(context: Context, _stack: Stack) -> None:
     """Do everything; leave the count in build/tally, and say again what failed."""
     begun = time.monotonic()
-    do_all(context, steps_of(context, stacks))
     context.build.mkdir(exist_ok=True)
+    do_all(context, steps_of(context))
     memory.write_atomic(context.build / "tally", f"{context.tally}\n")
     minutes = (time.monotonic() - begun) / 60
     print(f"\n{minutes:.1f} minutes on {os.cpu_count()} CPUs", *context.tally.wrong,
           context.tally, sep="\n")
+
+
+def plans(context: Context) -> list[tuple[str, list[Planned]]]:
+    """Give the boots of all steps, by title."""
+    of: dict[Work, Callable[[Context, Stack, Source], list[Planned]]] = {
+        run.run: run.plan, steps.run: steps.plan, soak.short: soak.short_plan,
+        revert.run: revert.plan}
+    return [(title, of[work](context, stack, context.source(stack)))
+            for title, work, stack in steps_of(context) if work in of]

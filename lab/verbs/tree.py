@@ -10,8 +10,7 @@ With several parts, a tag with the name of the part marks the last commit of eac
 import re
 import shlex
 import shutil
-from email import message_from_bytes
-from email.header import decode_header, make_header
+from email import message_from_bytes, policy
 from pathlib import Path
 
 from lab.base import memory
@@ -117,8 +116,9 @@ class Tree:
             same = [commit] if commit in commits else [
                 one for one, other in commits.items() if other == title]
             if len(same) != 1:
-                raise LabError(Status.USAGE, f"{self.path}: tag {part.name} is not in branch "
-                               "series", f"git tag -f {part.name} COMMIT, with the part's last commit")
+                raise LabError(
+                    Status.USAGE, f"{self.path}: tag {part.name} is not in branch series",
+                    f"git tag -f {part.name} COMMIT, with the part's last commit")
             found[part] = same[0]
         return {**found, parts[-1]: "series"}
 
@@ -209,8 +209,8 @@ def replace(folder: Path, fresh: Path) -> None:
 
 def subject(patch: Path) -> str:
     """Give a patch's subject, on one line and without the prefix."""
-    raw = str(make_header(decode_header(message_from_bytes(patch.read_bytes())["Subject"])))
-    return re.sub(r"^\[[^]]*\] ", "", re.sub(r"\s+", " ", raw))
+    raw = message_from_bytes(patch.read_bytes(), policy=policy.default)["Subject"]
+    return re.sub(r"^\[[^]]*\] ", "", re.sub(r"\s+", " ", str(raw)))
 
 
 def cover_text(cover: Path) -> str:

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The numbers of bench: a missed one is named, and rows that are not whole do not count."""
+
+from lab.judge.verdict import STOCK, Logs, Verdict
+from lab.suites.bench import Bench, Rows, parse
+from lab.suites.suite import Expect
+from lab.tests.judge.judging import FINE, NO_RESULT, OK, Judging, spoilt
+from lab.verbs import bench
+
+LOOP, MPROTECT, FORK, OOM = ("calibrate instructions=1000000", "mprotect hlist=8 interval=0",
+                             "fork hlist=0 interval=1", "oom hlist=8 refuser=0")
+FIRST, LAST, LINES = ("reap vmas=1000 hlist=8 refuser=0", "reap vmas=1000 hlist=8 refuser=7",
+                      "lines vmas=1000 hlist=8 refuser=0")
+BEFORE = {LOOP: 1000010, MPROTECT: 2000, FORK: 90000, FIRST: 12000000, LAST: 12000000, LINES: 5055,
+          OOM: 5000}
+AFTER = {**BEFORE, MPROTECT: 1999, FIRST: 1200000, LAST: 2400000, LINES: 0}
+SIZES = dict.fromkeys(bench.SIZES, 56)
+
+
+def judged(text: str) -> Verdict:
+    """Judge a boot."""
+    return Bench().judge(Logs(text, FINE), Expect(STOCK))
+
+
+def log(rows: Rows) -> str:
+    """Give what the guest prints."""
+    lines = [*(f"{name} {value}" for name, value in rows.items()), f"rows {len(rows)}"]
+    return "\r\n".join([*lines, "lab: mn-bench exited 0", ""])
+
+
+class Numbers(Judging):
+    """Of one boot, and of two."""
+
+    def test_rows_of_a_boot(self) -> None:
+        """They are whole, and the loop took a tick for each instruction."""
+        good = log(BEFORE)
+        self.assertEqual(parse(good), BEFORE)
+        self.assertEqual(self.check(judged(good), OK).outcomes, dict.fromkeys(BEFORE, "pass"))
+        for old, new, words in (
+            ("mprotect", "!", "not whole"), ("exited 0", "exited 1", "not whole"),
+            (f"{OOM} 5000\r\n", "", "not whole"), (" 1000010", " 2000000", "not a tick"),
+            (" 1000010", " 998000", "not a tick"), (LOOP, "x y=1", "not a tick"),
+        ):
+            self.check(judged(spoilt(good, old, new)), NO_RESULT, words)
+        self.check(judged(log({})), NO_RESULT, "no loop")
+
+    def test_limits(self) -> None:
+        for name, value, words in (
+            (MPROTECT, 2000, ""), (FORK, 90044, ""),  # 1.000, to three decimals
+            (MPROTECT, 2002, "1.001 of stock (2002 after 2000 instructions), not at most 1.000"),
+            (FIRST, 1200001, "10.0 times cheaper (1200001 after 12000000 instructions), not 10"),
+            (LAST, 2400001, "5.0 times cheaper (2400001 after 12000000 instructions), not 5"),
+            (LINES, 1, "1 lines in the log, not 0"), (OOM, 999999, ""),
+        ):
+            found = bench.judge(BEFORE, {**AFTER, name: value}, SIZES, SIZES)
+            self.assertEqual(found, [f"{name}: {words}"] if words else [])
+        for more in ({**BEFORE, "x": 1}, AFTER), (BEFORE, {**AFTER, "x": 1}):
+            self.assertEqual(bench.judge(*more, SIZES, SIZES), ["x: on one kernel only"])
+        self.assertEqual(bench.judge({}, {}, SIZES, SIZES), ["no row of success", "no row of reap"])
+
+    def test_sizes(self) -> None:
+        text = "".join(f"struct {name} {{\n\tint a; /* 0 4 */\n\n\t/* size: {size}, x */\n}};\n"
+                       for name, size in SIZES.items())
+        self.assertEqual(bench.parse_sizes(text), SIZES)
+        self.assertEqual(bench.judge(BEFORE, AFTER, SIZES, {**SIZES, "mm_struct": 64}),
+                         ["sizeof(struct mm_struct) was 56 and is 64"])
+        self.refused(NO_RESULT, "no size of struct mm_struct", bench.parse_sizes,
+                     text.replace("struct mm_struct", "struct other"))
