@@ -125,7 +125,8 @@ class Folder:
         if not ran:
             raise LabError(Status.NO_RESULT, f"{self.place} was not booted: it has no {RAN}",
                            "run the boot, or bring its folder back whole")
-        for name, wanted in ((IMAGE, boot.image), (INITRD, boot.initrd)):
+        for name, wanted in ((IMAGE, boot.image), (INITRD, boot.initrd),
+                             (BOOT, digest(self.place / BOOT))):
             if ran.get(name.partition(".")[0]) != wanted:
                 raise LabError(Status.NO_RESULT,
                                f"the logs in {self.place} belong to another boot: {name} differs",

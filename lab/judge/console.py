@@ -23,6 +23,8 @@ TIME = re.compile(r"^(<\d+>)?\[ *\d+\.\d+\](\[ *[TC]\d+\])? ")
 MARK = re.compile(r"mn_kit: (case|end) (\S+)")
 CUT = "------------[ cut here ]------------"
 
+Patterns = Iterable[str | re.Pattern[str]]
+
 
 @dataclass(frozen=True)
 class Console:
@@ -50,8 +52,7 @@ class Console:
 def half(before: list[str], record: list[str]) -> int:
     """Count the lines at the end of `before` that are the beginning of `record`.
 
-    Neighbours are often alike, so the nearest line counts that is like the first one, or a part
-    of it.
+    Neighbours are often alike, so the nearest line like the first one, or a part of it, counts.
     """
     for size in range(1, min(RECORD, len(before)) + 1):
         whole = "\n".join(record).startswith("\n".join(before[-size:]))
@@ -81,9 +82,7 @@ def whole_records(text: str) -> str:
 
 def unusable(console: str) -> str:
     """Give why the absence of a line proves nothing, "" if it does prove something."""
-    if not console.strip():
-        return "the kernel wrote nothing on its console"
-    return lost(console)
+    return lost(console) if console.strip() else "the kernel wrote nothing on its console"
 
 
 def lost(console: str) -> str:
@@ -92,12 +91,12 @@ def lost(console: str) -> str:
     return f"the console lost messages {len(found)} times: {found[0]}" if found else ""
 
 
-def is_splat(line: str, allowed: Iterable[re.Pattern[str]] = ()) -> bool:
+def is_splat(line: str, allowed: Patterns = ()) -> bool:
     """Say whether a line is a splat that no pattern allows."""
-    return bool(SPLATS.search(line)) and not any(one.search(line) for one in allowed)
+    return bool(SPLATS.search(line)) and not any(re.search(one, line) for one in allowed)
 
 
-def splats(console: str, allowed: Iterable[re.Pattern[str]] = ()) -> list[str]:
+def splats(console: str, allowed: Patterns = ()) -> list[str]:
     """Give the splats of a console that no pattern allows."""
     patterns = list(allowed)
     return [line for _, line in Console.parse(console).lines if is_splat(line, patterns)]

@@ -28,6 +28,16 @@ class Plan(Enum):
 
 
 @dataclass
+class Results:
+    """The leaves by name ("case: parameter" below a subtest), and what makes them incomplete."""
+
+    outcomes: dict[str, str] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    suites: list[str] = field(default_factory=list)  # subtests of the outermost level
+    incomplete: str = ""
+
+
+@dataclass
 class Level:
     """A list of results that is being read: its name, its plan, and what was seen of it."""
 
@@ -38,28 +48,24 @@ class Level:
 
 
 @dataclass
-class Results:
-    """The leaves by name ("case: parameter" below a subtest), and what makes them incomplete."""
-
-    outcomes: dict[str, str] = field(default_factory=dict)
-    reasons: dict[str, str] = field(default_factory=dict)
-    suites: list[str] = field(default_factory=list)  # subtests of the outermost level
-    incomplete: str = ""
-
-
 class Reader:
-    """Reads the lines of one log."""
+    """Reads the lines of one log; `title` names results without a name."""
 
-    def __init__(self, plan: Plan, title: str = "") -> None:
-        self.plan, self.title = plan, title
-        self.found = Results()
-        self.levels: list[Level] = []
-        self.running = ""  # the test that the kselftest harness announced
-        self.last: list[str] = []  # leaves below the case that is being read
+    plan: Plan
+    title: str
+    found: Results = field(default_factory=Results)
+    levels: list[Level] = field(default_factory=list)
+    running: str = ""  # the test that the kselftest harness announced
+    last: list[str] = field(default_factory=list)  # leaves below the case that is being read
 
     def note(self, problem: str) -> None:
         """Note what makes the results incomplete; the first problem counts."""
         self.found.incomplete = self.found.incomplete or problem
+
+    def level(self, depth: int) -> Level:
+        """Give the list at a depth."""
+        self.levels += [Level() for _ in range(depth + 1 - len(self.levels))]
+        return self.levels[depth]
 
     def line(self, raw: str) -> None:
         """Read a line; what is no KTAP is passed over."""
@@ -67,32 +73,25 @@ class Reader:
         depth, odd = divmod(len(raw) - len(text), INDENT)
         if odd:
             return
-        plan, result, subtest = PLAN.match(text), RESULT.match(text), SUBTEST.match(text)
-        run, totals = RUN.match(text), TOTALS.match(text)
         if text.startswith("Bail out!"):
             self.note(text)
-        elif run:
+        elif run := RUN.match(text):
             self.running = run[1]
-        elif totals:
+        elif totals := TOTALS.match(text):
             self.totals(totals[1], int(totals[2]), int(totals[3]))
-        elif plan or subtest or result:
-            while len(self.levels) <= depth:
-                self.levels.append(Level())
-            if plan:
-                self.levels[depth].planned = int(plan[1])
-            elif subtest:
-                self.levels[depth].name = subtest[1]
-                self.last = []
-            elif result:
-                self.result(depth, result)
+        elif plan := PLAN.match(text):
+            self.level(depth).planned = int(plan[1])
+        elif subtest := SUBTEST.match(text):
+            self.level(depth).name, self.last = subtest[1], []
+        elif result := RESULT.match(text):
+            self.result(depth, *(part.strip() for part in result.groups(default="")))
 
-    def result(self, depth: int, match: re.Match[str]) -> None:
+    def result(self, depth: int, word: str, number: str, name: str, directive: str) -> None:
         """Read a result; it ends the subtest one level further in, if there is one.
 
         A subtest that fails though nothing in it does is a failure itself.
         """
-        word, number, name, directive = (part.strip() for part in match.groups(default=""))
-        level, inner = self.levels[depth], self.levels[depth + 1:depth + 2]
+        level, inner = self.level(depth), self.levels[depth + 1:depth + 2]
         if self.plan == Plan.FIRST and level.planned is None:
             self.note("results come before any plan (1..N)")
         level.seen += 1
@@ -110,16 +109,11 @@ class Reader:
             # Several words are a remark, not a name.
             name = self.running or (WORD.match(name) and name) or f"{self.title} {number}"
             self.running = ""
-        self.leaf(depth, word, name, directive)
-
-    def leaf(self, depth: int, word: str, name: str, directive: str) -> None:
-        """Note the outcome of a case or a parameter."""
-        path = [one.name for one in self.levels[2:depth + 1]] if depth > 1 else []
-        full, skip = ": ".join([*path, name]), SKIP.match(directive)
+        full = ": ".join([*(one.name for one in self.levels[2:depth + 1]), name])
+        skip = SKIP.match(directive)
         if full in self.found.outcomes:
             self.note(f"{full} has two results")
-        outcome = "fail" if word != "ok" else "skip" if skip else "pass"
-        self.found.outcomes[full] = outcome
+        self.found.outcomes[full] = "fail" if word != "ok" else "skip" if skip else "pass"
         self.found.reasons[full] = skip[1] if skip else directive
         if depth > 1:
             self.last.append(full)
@@ -148,24 +142,20 @@ class Reader:
         for one in passed[max(0, len(passed) - max(0, skipped - marked)):]:
             self.found.outcomes[one] = "skip"
 
-    def end(self) -> Results:
-        """Check the outermost level, and give what was found."""
-        for level in self.levels[1:]:
-            self.note(f"{level.name or 'a subtest'} has no result")
-        top = self.levels[0] if self.levels else Level()
-        if top.planned is None:
-            self.note("the results hold no plan (1..N)")
-        elif top.planned != top.seen:
-            self.note(f"plan not met: {top.seen} results of {top.planned}")
-        return self.found
-
 
 def read(text: str, plan: Plan, title: str = "") -> Results:
-    """Read KTAP; `title` names results without a name."""
+    """Read KTAP."""
     reader = Reader(plan, title)
     for line in text.splitlines():
-        reader.line(line.rstrip("\r"))
-    return reader.end()
+        reader.line(line)
+    top = reader.level(0)
+    for level in reader.levels[1:]:
+        reader.note(f"{level.name or 'a subtest'} has no result")
+    if top.planned is None:
+        reader.note("the results hold no plan (1..N)")
+    elif top.planned != top.seen:
+        reader.note(f"plan not met: {top.seen} results of {top.planned}")
+    return reader.found
 
 
 def read_program(text: str, name: str, plan: Plan) -> Results:
@@ -175,22 +165,28 @@ def read_program(text: str, name: str, plan: Plan) -> Results:
     one result: its exit status.
     """
     body = text.replace("\r\n", "\n")
-    lines = body.splitlines()
-    exited = re.match(rf"lab: {re.escape(name)} exited (\d+)$", lines[-1]) if lines else None
-    cut = ("the guest wrote no results" if not body.strip()
-           else f"the results are cut: they end in {body[-60:]!r}" if not body.endswith("\n")
-           else "" if exited
-           else lines[-1] if lines[-1].startswith("lab: ")
-           else f"the results are cut: they end in {lines[-1]!r}")
-    results = read("\n".join(lines[:-1]), plan, name)
-    status = exited[1] if exited else ""
-    fine = ("", "0", "4") if plan == Plan.MET else ("", "0")
-    if status and not results.outcomes and plan == Plan.MET and not re.search(
-            r"^(?:1\.\.\d|Bail out!)", body, re.MULTILINE):
-        outcome = {"0": "pass", "4": "skip"}.get(status, "fail")
-        reason = lines[-2] if len(lines) > 1 else lines[-1]
-        results = Results({name: outcome}, {name: reason})
-    elif status not in fine and "fail" not in results.outcomes.values():
-        results.incomplete = results.incomplete or f"{name} exited {status} though no test failed"
-    results.incomplete = cut or results.incomplete
+    *lines, last = body.splitlines() or [""]
+    results = read("\n".join(lines), plan, name)
+    exited = re.match(rf"lab: {re.escape(name)} exited (\d+)$", last)
+    bare = plan == Plan.MET and not results.outcomes and not re.search(
+        r"^(?:1\.\.\d|Bail out!)", body, re.MULTILINE)
+    fine = ("0", "4") if plan == Plan.MET else ("0",)
+    if not body.strip():
+        results.incomplete = "the guest wrote no results"
+    elif not body.endswith("\n") or not last.startswith("lab: "):
+        results.incomplete = f"the results are cut: they end in {last!r}"
+    elif not exited:
+        results.incomplete = last
+    elif bare:
+        outcome = {"0": "pass", "4": "skip"}.get(exited[1], "fail")
+        results = Results({name: outcome}, {name: lines[-1] if lines else last})
+    elif exited[1] not in fine and "fail" not in results.outcomes.values():
+        results.incomplete = results.incomplete or f"{last[5:]} though no test failed"
     return results
+
+
+def not_whole(text: str, *ends: str) -> str:
+    """Give what is wrong with results that are no KTAP unless `ends` are their last lines."""
+    found = text.replace("\r", "").split("\n")[-len(ends) - 1:]
+    return "" if found == [*ends, ""] else (
+        f"the results are not whole: they end in {' / '.join(found)!r}")

@@ -8,6 +8,7 @@ from lab.base.errors import Status
 
 STOCK, PATCHED = "stock", "patched"  # what is expected; else the slug of the patch left out
 COUNTED = ("pass", "fail", "skip")
+NO_PASS = "no test passes: nothing was tested"
 
 
 @dataclass(frozen=True)
@@ -27,21 +28,20 @@ class Splat:
     case: str
     allowed: bool = False
 
+    def __str__(self) -> str:
+        return f"splat {f'in {self.case}' if self.case else 'outside any case'}: {self.line}"
+
 
 @dataclass
 class Verdict:
-    """What logs mean: `outcomes` maps each case to pass, fail or skip, in order.
-
-    `unexpected` names the cases with another outcome than expected. `problems` lists all that is
-    wrong, the most serious first.
-    """
+    """What logs mean."""
 
     status: Status = Status.OK
-    outcomes: dict[str, str] = field(default_factory=dict)
+    outcomes: dict[str, str] = field(default_factory=dict)  # by case pass, fail or skip, in order
     reasons: dict[str, str] = field(default_factory=dict)
     splats: list[Splat] = field(default_factory=list)
-    unexpected: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)  # cases with another outcome than expected
+    problems: list[str] = field(default_factory=list)  # the most serious first
 
     def failed(self) -> list[str]:
         """Give the cases that failed."""
@@ -49,16 +49,28 @@ class Verdict:
 
     def fail(self, name: str, reason: str) -> None:
         """Turn the outcome of a case into a failure."""
-        self.outcomes[name] = "fail"
-        self.reasons[name] = reason
+        self.outcomes[name], self.reasons[name] = "fail", reason
+
+    def why(self, name: str) -> str:
+        """Give the reason of an outcome in brackets."""
+        return f" ({self.reasons[name]})" if self.reasons.get(name) else ""
+
+    def deviates(self, name: str, wanted: str) -> str:
+        """Note a case as unexpected; say so in a line."""
+        self.unexpected.append(name)
+        return f"{name}: {self.outcomes[name]}, but expected to {wanted}{self.why(name)}"
+
+    def decide(self, deviations: Sequence[str]) -> "Verdict":
+        """Conclude from whole results: at least one test has to pass, if nothing deviates."""
+        nothing = not deviations and "pass" not in self.outcomes.values()
+        return self.conclude([], NO_PASS if nothing else "", deviations)
 
     def conclude(self, guest: Iterable[str], incomplete: str,
                  deviations: Iterable[str] = ()) -> "Verdict":
         """Climb the ladder: what the guest did wrong, what is missing, what deviates."""
-        guest = list(guest)
-        found = [] if incomplete else list(deviations)
-        self.problems = [*guest, *([incomplete] if incomplete else []), *found]
-        self.status = (Status.GUEST if guest else Status.NO_RESULT if incomplete
+        died, found = list(guest), [] if incomplete else list(deviations)
+        self.problems = [*died, *([incomplete] if incomplete else []), *found]
+        self.status = (Status.GUEST if died else Status.NO_RESULT if incomplete
                        else Status.TEST_FAILED if found else Status.OK)
         return self
 
@@ -74,32 +86,14 @@ def summary(verdict: Verdict) -> str:
     return count(verdict.outcomes.values()) or "no result"
 
 
-def hung(logs: Logs, last: str = "") -> list[str]:
-    """Give the problem of a guest that was stopped, nothing for one that ended."""
-    after = f"; last case: {last}" if last else ""
-    return [] if logs.ended else [f"the guest hung and was stopped{after}"]
-
-
 def all_pass(verdict: Verdict, may_skip: Iterable[str] = ()) -> Verdict:
     """Expect every case to pass; those in `may_skip` may be skipped. At least one has to pass."""
     if verdict.status:
         return verdict
     allowed = set(may_skip)
-    verdict.unexpected = [name for name, outcome in verdict.outcomes.items()
-                          if outcome == "fail" or (outcome == "skip" and name not in allowed)]
-    found = [f"{name}: {verdict.outcomes[name]}, but expected to pass{why(verdict, name)}"
-             for name in verdict.unexpected]
-    nothing = "" if found or "pass" in verdict.outcomes.values() else NO_PASS
-    return verdict.conclude([], nothing, found)
-
-
-NO_PASS = "no test passes: nothing was tested"
-
-
-def why(verdict: Verdict, name: str) -> str:
-    """Give the reason of an outcome in brackets."""
-    reason = verdict.reasons.get(name)
-    return f" ({reason})" if reason else ""
+    return verdict.decide([verdict.deviates(name, "pass")
+                           for name, outcome in verdict.outcomes.items()
+                           if outcome == "fail" or (outcome == "skip" and name not in allowed)])
 
 
 def same(stock: Verdict, patched: Verdict) -> None:
@@ -111,9 +105,8 @@ def same(stock: Verdict, patched: Verdict) -> None:
         before, after = (one.outcomes.get(name, "no result") for one in (stock, patched))
         if before != after:
             patched.unexpected.append(name)
-            found.append(f"{name}: {before} on stock, {after} with the series{why(patched, name)}")
-    nothing = "" if found or "pass" in stock.outcomes.values() else NO_PASS
-    patched.conclude([], nothing, found)
+            found.append(f"{name}: {before} on stock, {after} with the series{patched.why(name)}")
+    patched.decide(found)
 
 
 def worst(verdicts: Sequence[Verdict]) -> Status:

@@ -48,6 +48,14 @@ class Kernel:
         return self.source.place / self.name
 
     @property
+    def bootable(self) -> bool:
+        """Say whether it can be built: where the kit is not for a base, stock cannot.
+
+        v5.3's configuration has a driver that a patch adds.
+        """
+        return self.donor is not None or self.source.base.kit
+
+    @property
     def shared(self) -> "Kernel":
         """Give the kernel below the change, whose changed kernels share one tree."""
         assert self.donor
@@ -125,7 +133,7 @@ class Kernel:
     def link(self, shell: Shell) -> None:
         """Copy the donor's tree, with its objects if the configuration is the same."""
         assert self.donor
-        objects = self.fragments == self.donor.fragments
+        objects = self.donor.bootable and self.fragments == self.donor.fragments
         if objects:
             self.donor.ready()
         else:

@@ -4,6 +4,7 @@
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,12 +19,12 @@ TESTS = re.compile(r"Documentation/|MAINTAINERS$|tools/testing/|lib/test_hmm"
                    r"|.*/(tests/|Kconfig(\.debug)?$|Makefile$|\w+_kunit\.c$)")
 # A line that stands in a comment, or is blank, in kernel style.
 IN_COMMENT = re.compile(r"(/?\*+( (?!.*\*/.).*|/)?)?$")
+NAMED = re.compile(r"^(?:---|\+\+\+) [ab]/(\S+)", re.MULTILINE)
+FAILED = re.compile(r"^error: (?:patch failed: )?([^\s:]+)[:\s]", re.MULTILINE)
 ADDED = re.compile(r"^--- /dev/null\n\+\+\+ b/(\S+)$", re.MULTILINE)
 COMMENT = re.compile(r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.DOTALL)
-GIT = [
-    "git", "-c", "user.name=lab", "-c", "user.email=lab@localhost", "-c", "commit.gpgsign=false",
-    "-c", "core.autocrlf=false", "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0",
-]
+GIT = ["git", "-c", "user.name=lab", "-c", "user.email=lab@localhost", "-c", "commit.gpgsign=false",
+       "-c", "core.autocrlf=false", "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0"]
 # The trees lie inside this repository: git must see neither it nor anybody's settings.
 ALONE = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
 
@@ -42,30 +43,33 @@ def mismatches(folder: Path) -> list[str]:
     """Compare `series` with the folder both ways; each finding ends with the command to fix it."""
     names = listed(folder)
     present = {path.name for path in folder.glob("*.patch")} - {COVER}
-    found = [f"{folder}/{name} is listed in series but missing: git checkout -- {folder}/{name}"
-             for name in names if name not in present]
-    found += [f"{folder}/{name} is not listed in series: echo {name} >> {folder}/series"
-              for name in sorted(present - set(names))]
-    found += [f"{name} is listed {names.count(name)} times in series: remove all but one line "
-              f"of {folder}/series" for name in sorted({*names}) if names.count(name) > 1]
-    if not names:
-        found.append(f"{folder}/series lists no patch: "
-                     f"(cd {folder} && ls *.patch | grep -v ^0000 > series)")
-    return found
+    none = (f"{folder}/series lists no patch: "
+            f"(cd {folder} && ls *.patch | grep -v ^0000 > series)")
+    return [*(f"{folder}/{name} is listed in series but missing: git checkout -- {folder}/{name}"
+              for name in names if name not in present),
+            *(f"{folder}/{name} is not listed in series: echo {name} >> {folder}/series"
+              for name in sorted(present.difference(names))),
+            *(f"{name} is listed {count} times in series: remove all but one line of "
+              f"{folder}/series" for name, count in Counter(names).items() if count > 1),
+            *([] if names else [none])]
+
+
+def agree(found: list[str]) -> None:
+    """Raise NOT_APPLIED if there are findings: what is wrong, and how to fix it."""
+    if found:
+        what, _, how = found[0].partition(": ")
+        raise LabError(Status.NOT_APPLIED, what, f"fix it: {how}", "\n".join(found[1:]))
 
 
 def check(folder: Path) -> list[Path]:
     """Give the patches in order; NOT_APPLIED when series and folder disagree."""
-    if found := mismatches(folder):
-        what, _, how = found[0].partition(": ")
-        raise LabError(Status.NOT_APPLIED, what, f"fix it: {how}", "\n".join(found[1:]))
+    agree(mismatches(folder))
     return [folder / name for name in listed(folder)]
 
 
-def touched(patches: list[Path]) -> set[str]:
+def touched(patches: Iterable[Path]) -> set[str]:
     """Give the paths the patches name on either side."""
-    lines = (line for patch in patches for line in patch.read_text(encoding="utf-8").splitlines())
-    return {match[1] for line in lines if (match := re.match(r"(?:---|\+\+\+) [ab]/(\S+)", line))}
+    return {name for path in patches for name in NAMED.findall(path.read_text(encoding="utf-8"))}
 
 
 def code(header: str) -> list[str]:
@@ -80,38 +84,35 @@ def comments_rebuild_nothing(tree: Path, names: Iterable[str]) -> Iterator[None]
 
     make then leaves their users alone, whose objects would differ in line numbers only.
     """
-    headers = [tree / name for name in names if name.endswith(".h") and (tree / name).exists()]
     before = [(path, code(path.read_text(encoding="utf-8")), path.stat().st_mtime_ns)
-              for path in headers]
+              for path in (tree / name for name in names if name.endswith(".h")) if path.exists()]
     yield
     for path, lines, time in before:
         if path.exists() and code(path.read_text(encoding="utf-8")) == lines:
             os.utime(path, ns=(time, time))
 
 
-def changes(patch: str) -> Iterator[tuple[str, str]]:
-    """Yield (path, line without its sign) of all that a patch changes."""
-    name = ""
+def changed(patch: str) -> set[str]:
+    """Give the files in which a patch changes more than comments and blank lines."""
+    found, name = set(), ""
     for line in patch.splitlines():
-        header = re.match(r"(?:---|\+\+\+) (?:[ab]/(\S+)|/dev/null$)", line)
-        if header:
+        if header := re.match(r"(?:---|\+\+\+) (?:[ab]/(\S+)|/dev/null$)", line):
             name = header[1] or name
-        elif name and re.match(r"[-+]", line):
-            yield name, line[1:].strip()
+        elif name and line[:1] in ("-", "+") and not IN_COMMENT.match(line[1:].strip()):
+            found.add(name)
+    return found
 
 
 def only_tests(patch: Path) -> bool:
     """Say whether a patch changes tests, documentation and comments only: it cures no case."""
     text = patch.read_text(encoding="utf-8")
-    names = {name for name, line in changes(text) if not IN_COMMENT.match(line)}
-    return bool(touched([patch])) and all(TESTS.match(name) for name in names)
+    return bool(NAMED.search(text)) and all(TESTS.match(name) for name in changed(text))
 
 
 def only_words(patch: str) -> bool:
     """Say whether a patch changes nothing but documentation and comments."""
-    changed = list(changes(patch))
-    return bool(changed) and all(name.startswith("Documentation/") or IN_COMMENT.match(line)
-                                 for name, line in changed)
+    return bool(NAMED.search(patch)) and all(name.startswith("Documentation/")
+                                             for name in changed(patch))
 
 
 def apply(shell: Shell, tree: Path, patches: list[Path], below: int = 0,
@@ -121,15 +122,13 @@ def apply(shell: Shell, tree: Path, patches: list[Path], below: int = 0,
     Leaves the branches `stock`, which has the first `below` of them, and `series`. NOT_APPLIED
     names the patch and the file.
     """
-    env = git_env(tree)
+    names = touched(patches)
 
     def git(*words: str | Path) -> None:
-        shell.run([*GIT, *words], Status.NOT_APPLIED, cwd=tree, env=env)
+        shell.run([*GIT, *words], Status.NOT_APPLIED, cwd=tree, env=git_env(tree))
 
     git("init", "-q", "--template=", "-b", "stock")
-    names = touched(patches)
-    files = sorted(name for name in {*names, *tracked} if (tree / name).exists())
-    if files:
+    if files := sorted(name for name in names.union(tracked) if (tree / name).exists()):
         git("add", "-f", "--", *files)
     git("commit", "-q", "--allow-empty", "-m", "stock")
     with comments_rebuild_nothing(tree, names):
@@ -139,9 +138,8 @@ def apply(shell: Shell, tree: Path, patches: list[Path], below: int = 0,
             try:
                 git("am", "-q", "--keep-cr", patch.absolute())
             except LabError as error:
-                failed = re.findall(r"^error: (?:patch failed: )?([^\s:]+)[:\s]", error.detail,
-                                    re.MULTILINE)
-                where = f" at {failed[0]}" if failed else ""
+                failed = FAILED.search(error.detail)
+                where = f" at {failed[1]}" if failed else ""
                 raise LabError(Status.NOT_APPLIED, f"{patch} does not apply{where}",
                                detail=error.detail) from None
 
@@ -159,7 +157,6 @@ def try_on(shell: Shell, tree: Path, folder: Path, patches: list[Path]) -> None:
 
 def added(patches: list[Path]) -> dict[str, list[Path]]:
     """Give the files that patches add, each with the patches that touch it, in order."""
-    text = {path: path.read_text(encoding="utf-8") for path in patches}
-    names = [name for path in patches for name in ADDED.findall(text[path])]
-    return {name: [path for path in patches if f"\n+++ b/{name}\n" in text[path]]
-            for name in names}
+    texts = {path: path.read_text(encoding="utf-8") for path in patches}
+    return {name: [path for path, text in texts.items() if f"\n+++ b/{name}\n" in text]
+            for added in texts.values() for name in ADDED.findall(added)}

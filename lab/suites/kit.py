@@ -6,29 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.base.data import ROOT, pattern, rows
+from lab.base.data import malformed, pattern, rows, slugs
 from lab.base.errors import LabError, Status
-from lab.judge import ktap
-from lab.judge.console import LATE, Console, is_splat, unusable
-from lab.judge.ktap import Plan
-from lab.judge.verdict import PATCHED, STOCK, Logs, Splat, Verdict, hung, why
+from lab.judge.console import LATE, Console, is_splat
+from lab.judge.ktap import Plan, Results
+from lab.judge.verdict import PATCHED, STOCK, Logs, Splat, Verdict
 from lab.kernel.bases import OUTCOMES, Base
-from lab.kernel.kernel import Kernel
-from lab.suites.suite import KIT_FILES, KIT_PRODUCTS, Expect, Suite
+from lab.suites.suite import KIT, Expect, Suite
+
+FORM = f"`case {'|'.join(OUTCOMES)} slug[,slug]|- [reports=REGEX]`, the only one of its case"
+REPORTS = "reports="
 
 
 @dataclass(frozen=True)
 class Case:
-    """A case of the kit.
-
-    `stock` is its outcome on a stock kernel; `cures` has the slugs of the patches each of which
-    it needs; `reports` matches the kernel lines that a patched kernel prints in it.
-    """
+    """A case of the kit."""
 
     name: str
-    stock: str
-    cures: tuple[str, ...]
-    reports: re.Pattern[str] | None
+    stock: str  # its outcome on a stock kernel
+    cures: tuple[str, ...]  # slugs of the patches each of which it needs
+    reports: re.Pattern[str] | None  # matches kernel lines that a patched kernel prints in it
 
     def may_fail(self, expected: str) -> bool:
         """Say whether the case is known to fail: on stock, or without one patch."""
@@ -42,19 +39,12 @@ def read_cases(path: Path, base: Base | None = None) -> dict[str, Case]:
     """Read kit/cases in order, with what a base has otherwise; USAGE names a malformed line."""
     cases: dict[str, Case] = {}
     other = dict(base.stock) if base else {}
-    for where, words in rows(path):
-        if len(words) < 3 or words[1] not in OUTCOMES:
-            raise LabError(Status.USAGE, f"{where}: a case is "
-                           f"`name {'|'.join(OUTCOMES)} slug[,slug]|- [reports=REGEX]`")
-        if words[0] in cases:
-            raise LabError(Status.USAGE, f"{where}: case {words[0]} is listed twice")
-        reports = None
-        for word in words[3:]:
-            if not word.startswith("reports="):
-                raise LabError(Status.USAGE, f"{where}: {word} is not reports=REGEX")
-            reports = pattern(where, word.removeprefix("reports="))
-        cures = () if words[2] == "-" else tuple(words[2].split(","))
-        cases[words[0]] = Case(words[0], other.pop(words[0], words[1]), cures, reports)
+    for where, (name, stock, cures, *more) in rows(path, FORM, 3):
+        if (stock not in OUTCOMES or name in cases or len(more) > 1
+                or not all(word.startswith(REPORTS) for word in more)):
+            raise malformed(where, FORM)
+        reports = pattern(where, more[0].removeprefix(REPORTS)) if more else None
+        cases[name] = Case(name, other.pop(name, stock), slugs(cures), reports)
     if not cases:
         raise LabError(Status.USAGE, f"{path} lists no case")
     if other:
@@ -64,91 +54,61 @@ def read_cases(path: Path, base: Base | None = None) -> dict[str, Case]:
 
 
 class Kit(Suite):
-    """The kit, all of its cases."""
-
-    name = "kit"
-
-    def __init__(self, cases: Cases) -> None:
-        self.cases = cases
-
-    def contents(self, kernel: Kernel) -> str:
-        """Build module and program."""
-        kernel.programs(ROOT / "kit", KIT_PRODUCTS)
-        return KIT_FILES.format(kit=(kernel.place / "kit").absolute())
-
-    def judge(self, logs: Logs, expect: Expect) -> Verdict:
-        """Judge a boot of the kit."""
-        return judge(logs, self.cases, expect)
-
-
-def judge(logs: Logs, cases: Cases, expect: Expect) -> Verdict:
-    """Judge the logs of a program with listed cases.
+    """The kit, or another program with listed cases.
 
     On stock exactly the cases marked `fail` must fail. Without one patch at least one of the
     cases that it cures must fail, and no other.
     """
-    results = ktap.read_program(logs.results, "kit", Plan.FIRST)
-    verdict = Verdict(outcomes=results.outcomes, reasons=results.reasons)
-    incomplete = unusable(logs.console) or results.incomplete or names(verdict, cases)
-    console = Console.parse(logs.console)
-    judge_console(console, verdict, cases, expect)
-    guest = hung(logs, console.last_case or "none started")
-    guest += [f"splat {f'in {splat.case}' if splat.case else 'outside any case'}: {splat.line}"
-              for splat in verdict.splats if not splat.allowed]
-    deviations = [] if incomplete else compare(verdict, cases, expect)
-    return verdict.conclude(guest, incomplete, deviations)
 
+    name = "kit"
+    builds = KIT
+    plan = Plan.FIRST
 
-def names(verdict: Verdict, cases: Cases) -> str:
-    """Give what makes the set of results incomplete: each case has one, and no other has."""
-    unknown = [name for name in verdict.outcomes if name not in cases]
-    absent = [name for name in cases if name not in verdict.outcomes]
-    if unknown:
-        return f"case {unknown[0]} is not in kit/cases"
-    return f"no result of {', '.join(absent)}" if absent else ""
+    def __init__(self, cases: Cases) -> None:
+        self.cases = cases
 
+    def read(self, logs: Logs) -> Results:
+        """Expect a result of each case, and no other."""
+        results = super().read(logs)
+        found, cases = results.outcomes, self.cases
+        unknown = [f"case {name} is not in kit/cases" for name in found if name not in cases]
+        absent = [f"no result of {name}" for name in cases if name not in found]
+        results.incomplete = results.incomplete or "; ".join(unknown + absent)
+        return results
 
-def judge_console(console: Console, verdict: Verdict, cases: Cases, expect: Expect) -> None:
-    """Collect the splats, and fail the cases whose announced reports did not come."""
-    expected, failed_before = expect.kernel, False
-    patterns = [re.compile(one) for one in expect.allowed]
-    for name, line in console.lines:
-        case = cases.get(name)
-        known = case is not None and case.may_fail(expected)
-        failed_before |= known and verdict.outcomes.get(name) == "fail"
-        if is_splat(line, patterns):
-            announced = (case is not None and case.reports is not None and expected != STOCK
-                         and bool(case.reports.search(line)))
-            late = failed_before and bool(LATE.search(line))
-            verdict.splats.append(Splat(line, name, known or announced or late))
-    if expected == STOCK:
-        return
-    for name, case in cases.items():
-        wanted = case.reports
-        if wanted and verdict.outcomes.get(name) == "pass" and not any(
-                where == name and wanted.search(line) for where, line in console.lines):
-            verdict.fail(name, f"the kernel did not report {wanted.pattern}")
+    def hear(self, console: str, verdict: Verdict, expect: Expect) -> str:
+        log, failed_before = Console.parse(console), False
+        known = {name for name, case in self.cases.items() if case.may_fail(expect.kernel)}
+        reports = {name: case.reports for name, case in self.cases.items()
+                   if case.reports and expect.kernel != STOCK}
+        for name, line in log.lines:
+            failed_before |= name in known and verdict.outcomes.get(name) == "fail"
+            if is_splat(line, expect.allowed):
+                announced = name in reports and reports[name].search(line)
+                late = failed_before and LATE.search(line)
+                allowed = bool(name in known or announced or late)
+                verdict.splats.append(Splat(line, name, allowed))
+        for name, report in reports.items():
+            came = any(where == name and report.search(line) for where, line in log.lines)
+            if verdict.outcomes.get(name) == "pass" and not came:
+                verdict.fail(name, f"the kernel did not report {report.pattern}")
+        return log.last_case or "none started"
 
-
-def compare(verdict: Verdict, cases: Cases, expect: Expect) -> list[str]:
-    """Name every case with another outcome than expected; note it in verdict.unexpected."""
-    found = []
-    for name, outcome in verdict.outcomes.items():
-        case = cases[name]
-        known = case.may_fail(expect.kernel)
-        if outcome == "skip":
-            fine = expect.allow_skip or case.stock == "skip"
-        elif expect.kernel == STOCK:
-            fine = known == (outcome == "fail")
-        else:
-            fine = outcome == "pass" or known
-        if not fine:
-            verdict.unexpected.append(name)
-            wanted = "fail" if known else "pass"
-            found.append(f"{name}: {outcome}, but expected to {wanted}{why(verdict, name)}")
-    named = [name for name, case in cases.items() if expect.kernel in case.cures]
-    single = expect.kernel not in (STOCK, PATCHED)
-    if single and not verdict.failed() and (named or not expect.elsewhere):
-        listed = ", ".join(named) or "kit/cases names none"
-        found.append(f"without {expect.kernel} none of its cases fails ({listed})")
-    return found
+    def compare(self, verdict: Verdict, expect: Expect) -> list[str]:
+        found = []
+        for name, outcome in verdict.outcomes.items():
+            known = self.cases[name].may_fail(expect.kernel)
+            if outcome == "skip":
+                fine = expect.allow_skip or self.cases[name].stock == "skip"
+            elif expect.kernel == STOCK:
+                fine = known == (outcome == "fail")
+            else:
+                fine = outcome == "pass" or known
+            if not fine:
+                found.append(verdict.deviates(name, "fail" if known else "pass"))
+        named = [name for name, case in self.cases.items() if expect.kernel in case.cures]
+        single = expect.kernel not in (STOCK, PATCHED)
+        if single and not verdict.failed() and (named or not expect.elsewhere):
+            listed = ", ".join(named) or "kit/cases names none"
+            found.append(f"without {expect.kernel} none of its cases fails ({listed})")
+        return found

@@ -6,26 +6,24 @@ come once, in its case.
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.base.data import ROOT, pattern
-from lab.base.errors import LabError, Status
+from lab.base.data import ROOT, pattern, rows
 from lab.judge import ktap
-from lab.judge.console import CUT, TIME, is_splat, unusable
-from lab.judge.ktap import Plan
-from lab.judge.verdict import Logs, Verdict, hung
+from lab.judge.console import CUT, TIME, is_splat
+from lab.judge.ktap import Plan, Results
+from lab.judge.verdict import Logs, Splat, Verdict
 from lab.kernel.bases import Base
 from lab.kernel.kernel import Kernel
-from lab.suites.suite import KIT_FILES, KIT_PRODUCTS, Expect, Suite
+from lab.suites.suite import KIT, Expect, Suite
 
+FORM = "`suite  case  regular expression  reason`, two blanks apart"
 # By option in mm/Kconfig the suite; no other suite is built in.
 OPTIONS = {"MMU_NOTIFIER_KUNIT_TEST": "mmu_notifier", "HMM_MIRROR_KUNIT_TEST": "hmm_mirror"}
-BEGIN = re.compile(r"# Subtest: (\S+)$")
-END = re.compile(r"(?:not )?ok \d+ (?:- )?(\S+)")
-CASE = re.compile(r" {4}(?:not )?ok \d+ (?:- )?(\S+)")  # a parameter's result is indented further
-KTAP = re.compile(r" *(?:ok |not ok |1\.\.\d|# Subtest: |Bail out!|# \S+: pass:\d)")
+# Begin and end of a suite, and [1] the result of a case; those of parameters are further in.
+MARK = re.compile(r" {4}# Subtest: |(?:not )?ok \d| {4}(?:not )?ok \d+ (?:- )?(\S+)")
 
 
 @dataclass(frozen=True)
@@ -37,39 +35,17 @@ class Report:
     text: re.Pattern[str]
 
 
-@dataclass(frozen=True)
-class Complaint:
-    """A splat, the lines from "cut here" on before it, and its case ("" outside any)."""
-
-    line: str
-    block: tuple[str, ...]
-    case: str
-
-
 def read_reports(path: Path) -> list[Report]:
     """Read intree/reports; a malformed line is a USAGE error."""
-    found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        words, where = re.split(r"\s{2,}", line.strip(), maxsplit=3), f"{path}:{number}"
-        if len(words) != 4:
-            raise LabError(Status.USAGE, f"{where}: a report is "
-                           "`suite  case  regular expression  reason`, two blanks apart")
-        found.append(Report(words[0], words[1], pattern(where, words[2])))
-    return found
-
-
-def suites(patches: Iterable[Path]) -> tuple[str, ...]:
-    """Give the suites that patches add to mm/Kconfig."""
-    text = "\n".join(path.read_text(encoding="utf-8") for path in patches)
-    return tuple(suite for option, suite in OPTIONS.items()
-                 if re.search(rf"^\+config {option}$", text, re.MULTILINE))
+    return [Report(words[0], words[1], pattern(where, words[2]))
+            for where, words in rows(path, FORM, 4, blank=r"\s{2,}")]
 
 
 def of(base: Base, kernel: Kernel) -> "KUnit | None":
-    """Give the suite for a kernel, None if no patch of it adds one."""
-    wanted = suites(kernel.present)
+    """Give the suites that the patches of a kernel add to mm/Kconfig, None for none."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in kernel.present)
+    wanted = [suite for option, suite in OPTIONS.items()
+              if re.search(rf"^\+config {option}$", text, re.MULTILINE)]
     return KUnit(wanted, announced(base, wanted)) if wanted else None
 
 
@@ -81,93 +57,61 @@ def announced(base: Base, wanted: Collection[str]) -> list[Report]:
 
 
 class KUnit(Suite):
-    """The suites by name, and the warnings that have to come."""
+    """The suites by name, and the warnings that have to come.
+
+    The kit goes along: the guest's program only lists its cases, after KUnit has run.
+    """
 
     name = "KUnit"
+    builds = KIT
+    line = "kunit.enable=1 kit.args=--list"
 
     def __init__(self, wanted: Sequence[str], reports: Sequence[Report] = ()) -> None:
-        self.wanted = tuple(wanted)
-        self.reports = list(reports)
-
-    def contents(self, kernel: Kernel) -> str:
-        """Take the kit along: the program only lists its cases, after KUnit has run."""
-        kernel.programs(ROOT / "kit", KIT_PRODUCTS)
-        return KIT_FILES.format(kit=(kernel.place / "kit").absolute())
-
-    def words(self) -> str:
-        """Enable KUnit."""
-        return "kunit.enable=1 kit.args=--list"
+        self.wanted, self.reports = tuple(wanted), list(reports)
 
     def details(self) -> dict[str, object]:
-        """Keep the names of the suites."""
         return {"suites": list(self.wanted)}
 
-    def judge(self, logs: Logs, expect: Expect) -> Verdict:
-        """Expect all cases to pass, the announced warnings to come, and no other splat."""
+    def read(self, logs: Logs) -> Results:
         results = read(logs.console)
-        verdict = Verdict(outcomes=results.outcomes, reasons=results.reasons)
-        absent = [suite for suite in self.wanted if suite not in results.suites]
-        missing = f"no result of suite {', '.join(absent)}" if absent else ""
-        incomplete = unusable(logs.console) or results.incomplete or missing
-        odd, due = pay(complaints(logs.console, self.wanted, expect.allowed), self.reports)
+        absent = [f"no result of suite {one}" for one in self.wanted if one not in results.suites]
+        results.incomplete = results.incomplete or "; ".join(absent)
+        return results
+
+    def hear(self, console: str, verdict: Verdict, expect: Expect) -> str:
+        """Let each report pay for one warning."""
+        lines = untimed(console)
+        due, block = list(self.reports), len(lines)
+        for at, line in enumerate(lines):
+            if line == CUT:
+                block = at
+            if is_splat(line, expect.allowed):
+                marks = filter(None, map(MARK.match, lines[at:]))
+                case = next((mark[1] or "" for mark in marks), "")  # its result comes next
+                paid = next((report for report in due
+                             if line.startswith("WARNING: ") and report.case == case
+                             and any(map(report.text.fullmatch, lines[block:at]))), None)
+                if paid:
+                    due.remove(paid)
+                verdict.splats.append(Splat(line, case, allowed=paid is not None))
+                block = len(lines)
         for report in due:
             first = next((name for name in verdict.outcomes
                           if name.split(": ")[0] == report.case), report.case)
             verdict.fail(first, f"the kernel did not report {report.text.pattern}")
-        guest = hung(logs) + [
-            f"splat {f'in {one.case}' if one.case else 'outside any case'}: {one.line}"
-            for one in odd]
         verdict.unexpected = verdict.failed()
-        failed = [f"{name} fails" + (f": {reason}" if (reason := verdict.reasons[name]) else "")
-                  for name in verdict.unexpected]
-        return verdict.conclude(guest, incomplete, failed)
+        return ""
+
+    def compare(self, verdict: Verdict, expect: Expect) -> list[str]:
+        return [f"{name} fails" + (f": {reason}" if (reason := verdict.reasons[name]) else "")
+                for name in verdict.unexpected]
 
 
-def read(console: str) -> ktap.Results:
+def read(console: str) -> Results:
     """Read the results in a console."""
-    lines = (TIME.sub("", line.rstrip()) for line in console.splitlines())
-    return ktap.read("\n".join(line for line in lines if KTAP.match(line)), Plan.NESTED)
+    return ktap.read("\n".join(untimed(console)), Plan.NESTED)
 
 
-def complaints(console: str, wanted: Collection[str],
-               allowed: Iterable[str] = ()) -> list[Complaint]:
-    """Give the splats, each with the case of the suites whose result comes next."""
-    patterns = [re.compile(one) for one in allowed]
-    found: list[Complaint] = []
-    begun: list[Complaint] = []  # since the last result
-    inside = False
-    block: list[str] = []  # from "cut here" on
-    for raw in console.splitlines():
-        line = TIME.sub("", raw.rstrip())
-        begin, end, result = BEGIN.search(line), END.match(line), CASE.match(line)
-        if begin and begin[1] in wanted:
-            inside = True
-        elif end and end[1] in wanted:
-            inside, found, begun = False, found + begun, []
-        elif result and inside:
-            found += [Complaint(one.line, one.block, result[1]) for one in begun]
-            begun = []
-        if block or line == CUT:
-            block = [CUT] if line == CUT else [*block, line]
-        if is_splat(line, patterns):
-            (begun if inside else found).append(Complaint(line, tuple(block), ""))
-            block = []
-    return found + begun
-
-
-def pay(found: Sequence[Complaint],
-        reports: Sequence[Report]) -> tuple[list[Complaint], list[Report]]:
-    """Give the splats that no report announced, and the reports that did not come.
-
-    Each report pays for one splat.
-    """
-    due, odd = list(reports), []
-    for splat in found:
-        paid = next((report for report in due
-                     if splat.line.startswith("WARNING: ") and report.case == splat.case
-                     and any(report.text.fullmatch(line) for line in splat.block)), None)
-        if paid:
-            due.remove(paid)
-        else:
-            odd.append(splat)
-    return odd, due
+def untimed(console: str) -> list[str]:
+    """Give the lines of a console without their times."""
+    return [TIME.sub("", line.rstrip()) for line in console.splitlines()]

@@ -8,16 +8,13 @@ the interface that its first patch makes.
 import re
 from pathlib import Path
 
-from lab.base import memory
 from lab.base.data import ROOT
-from lab.base.errors import Status
 from lab.base.memory import key
-from lab.base.proc import Shell
 from lab.judge.verdict import PATCHED, Logs, Verdict
 from lab.kernel.build import compiler
 from lab.kernel.kernel import Kernel
-from lab.suites import kit
-from lab.suites.suite import Expect, Suite
+from lab.suites.kit import Kit, read_cases
+from lab.suites.suite import Expect, Files, program
 
 PROGRAM = Path("tools/testing/selftests/vm/hmm-mirror-tests.c")
 CASES = ROOT / "series/5.3/cases"
@@ -33,35 +30,24 @@ REPORT = re.compile(r"test_mirror_(?:sync|start).* returned -?\d+ for a ")
 OLD_REPORT = re.compile(r"WARNING: .* at \S*mm/(?:hmm|mmu_notifier)\.c:")
 
 
-class Mirror(Suite):
-    """hmm-mirror-tests on v5.3."""
+class Mirror(Kit):
+    """hmm-mirror-tests on v5.3, judged as the kit is judged."""
 
     name = PROGRAM.stem
+    line = f"lab.run=/{name}"
 
     def __init__(self) -> None:
-        self.cases = kit.read_cases(CASES)
+        super().__init__(read_cases(CASES))
 
-    def contents(self, kernel: Kernel) -> str:
-        """Build the program from the kernel's tree."""
-        def work(shell: Shell) -> None:
-            kernel.checkout()
-            flags = ["-static", "-O2", "-Wall", "-Werror"]
-            source = (kernel.src / PROGRAM).absolute()
-            shell.run(["gcc", *flags, "-o", self.name, source], Status.NOT_BUILT,
-                      cwd=kernel.place)
-
-        made = kernel.place / self.name
-        memory.step(kernel.place, "program", key(kernel.tree_key, compiler()), made, work)
-        return f"file /{self.name} {made.absolute()} 755 0 0\n"
-
-    def words(self) -> str:
-        """Run the program."""
-        return f"lab.run=/{self.name}"
+    def contents(self, kernel: Kernel) -> Files:
+        made = program(kernel.place, self.name, key(kernel.tree_key, compiler()),
+                       ["-Wall", "-Werror", (kernel.src / PROGRAM).absolute()],
+                       before=kernel.checkout)
+        return {f"/{self.name}": made}
 
     def judge(self, logs: Logs, expect: Expect) -> Verdict:
-        """Judge as the kit is judged."""
         console = without_reports(logs.console, expect.kernel)
-        return kit.judge(Logs(as_ktap(logs.results), console, logs.ended), self.cases, expect)
+        return super().judge(Logs(as_ktap(logs.results), console, logs.ended), expect)
 
 
 def as_ktap(text: str) -> str:
@@ -69,19 +55,17 @@ def as_ktap(text: str) -> str:
     lines: list[str] = []
     remarks: dict[str, str] = {}
     number = 0
-    for line in (line.rstrip("\r") for line in text.splitlines()):
-        plan, result, remark = PLAN.match(line), RESULT.match(line), REMARK.match(line)
-        if plan:
+    for line in text.splitlines():
+        if plan := PLAN.match(line):
             lines.append(f"1..{plan[1]}")
-        elif remark:
+        elif remark := REMARK.match(line):
             remarks.setdefault(remark[1], remark[2])
-        elif result:
+        elif result := RESULT.match(line):
             number += 1
-            said = remarks.get(result[2], "")
-            word = "ok" if result[1] == "OK" else "not ok"
-            lines.append(f"{word} {number} {result[2]}" + (f" # {said}" if said else ""))
+            why = f" # {remarks[result[2]]}" if result[2] in remarks else ""
+            lines.append(f"{'ok' if result[1] == 'OK' else 'not ok'} {number} {result[2]}{why}")
         elif line.startswith("lab: "):
-            lines.append(line.replace(f"lab: {PROGRAM.stem} ", "lab: kit "))
+            lines.append(line)
     return "".join(f"{line}\n" for line in lines) if text.endswith("\n") else text
 
 

@@ -8,9 +8,9 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from lab.base.errors import LabError, Status
 from lab.base.proc import environment
@@ -20,34 +20,33 @@ NAME = "test_hmm.sh"
 # What each mode of the script runs; a mode that the script does not have is left out.
 MODES = {"smoke": "hmm-tests", "reap": "hmm_reap_test", "fail_nth": "mmu_notifier_fail_nth",
          "mirror": "hmm-mirror-tests"}
-STUB = '#!/bin/sh\necho "${{0##*/}} $*" >> "$CALLS"\n{said}exit {status}\n'
+STUB = '#!/bin/sh\necho "${{0##*/}} $*" >> "$CALLS"\n{says}exit {status}\n'
 LOAD, UNLOAD = "modprobe test_hmm", "modprobe -r test_hmm"
 SKIP = 4  # of kselftest
 SECONDS = 60
+NO_FAILURE = "no case fails on stock, so the cases prove nothing"
 
 
-@dataclass(frozen=True)
-class Case:
-    """Arguments, exit statuses of stubs (0 if not named), and the status and calls expected."""
+class Case(NamedTuple):
+    """Arguments, the status and the calls expected, exit statuses of stubs (0 if not named)."""
 
     name: str
     words: tuple[str, ...]
     status: int
     calls: tuple[str, ...]
-    stubs: dict[str, int] = field(default_factory=dict)
+    stubs: Mapping[str, int] = {}
     user: int = 0
 
 
 def cases(text: str) -> Iterator[Case]:
     """Give the cases of a script, by the modes it has."""
     for mode, program in MODES.items():
-        if f'"$1" = "{mode}"' not in text:
-            continue
-        whole = (LOAD, program, UNLOAD)
-        yield Case(f"{mode}_passes", (mode,), 0, whole)
-        yield Case(f"{mode}_fails", (mode,), 1, whole, {program: 1})
-        yield Case(f"{mode}_is_skipped", (mode,), SKIP, whole, {program: SKIP})
-        yield Case(f"{mode}_cannot_load", (mode,), 1, (LOAD, UNLOAD), {"modprobe": 1})
+        if f'"$1" = "{mode}"' in text:
+            whole = (LOAD, program, UNLOAD)
+            yield Case(f"{mode}_passes", (mode,), 0, whole)
+            yield Case(f"{mode}_fails", (mode,), 1, whole, {program: 1})
+            yield Case(f"{mode}_is_skipped", (mode,), SKIP, whole, {program: SKIP})
+            yield Case(f"{mode}_cannot_load", (mode,), 1, (LOAD, UNLOAD), {"modprobe": 1})
     spm = ("smoke", "0x1", "0x2")
     load = f"{LOAD} spm_addr_dev0=0x1 spm_addr_dev1=0x2"
     yield Case("smoke_with_addresses_passes", spm, 0, (load, "hmm-tests", UNLOAD))
@@ -65,19 +64,19 @@ def run_case(script: str, case: Case) -> str:
         folder = Path(name)
         (folder / NAME).write_text(script, encoding="utf-8")
         (folder / "bin").mkdir()
-        for stub in ("modprobe", "modinfo", "id", *MODES.values()):
-            path = folder / (stub if stub in MODES.values() else f"bin/{stub}")
-            said = f"echo {case.user}\n" if stub == "id" else ""
-            path.write_text(STUB.format(said=said, status=case.stubs.get(stub, 0)))
-            path.chmod(0o755)
-        env = {**environment({}), "PATH": f"{folder / 'bin'}:{os.defpath}",
-               "CALLS": str(folder / "calls")}
+        made = folder / "calls"
+        made.touch()
+        for path in ("bin/modprobe", "bin/modinfo", "bin/id", *MODES.values()):
+            stub = folder / path
+            says = f"echo {case.user}\n" if stub.name == "id" else ""
+            stub.write_text(STUB.format(says=says, status=case.stubs.get(stub.name, 0)))
+            stub.chmod(0o755)
+        env = {**environment({}), "PATH": f"{folder / 'bin'}:{os.defpath}", "CALLS": str(made)}
         done = subprocess.run(["bash", f"./{NAME}", *case.words], cwd=folder, env=env,
                               stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS,
                               check=False)
-        made = folder / "calls"
-        lines = made.read_text(encoding="utf-8").splitlines() if made.exists() else []
-    calls = tuple(line.strip() for line in lines if not re.match(r"(?:id|modinfo)\b", line))
+        calls = tuple(line.strip() for line in made.read_text(encoding="utf-8").splitlines()
+                      if not re.match(r"(?:id|modinfo)\b", line))
     if (done.returncode, calls) == (case.status, case.calls):
         return ""
     shown, wanted = (", ".join(one) or "no call" for one in (calls, case.calls))
@@ -89,23 +88,20 @@ def run(src: Path, *, stock: bool = False) -> Verdict | None:
 
     All cases pass. On stock, whose script hides failures, some must fail.
     """
-    paths = sorted(src.glob(f"tools/testing/selftests/[mv]m/{NAME}"))
-    if not paths:
+    path = next(src.glob(f"tools/testing/selftests/[mv]m/{NAME}"), None)
+    if not path:
         return None
-    text = paths[0].read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
     unknown = sorted(set(re.findall(r'"\$1" = "(\w+)"', text)) - set(MODES))
     if unknown:
         raise LabError(Status.USAGE, f"{NAME} has a mode {unknown[0]} without a test",
                        "name it in MODES of lab/suites/test_hmm_sh.py")
     verdict = Verdict()
     for case in cases(text):
-        wrong = run_case(text, case)
-        verdict.outcomes[case.name] = "fail" if wrong else "pass"
-        if wrong:
-            verdict.reasons[case.name] = wrong
+        verdict.outcomes[case.name] = "pass"
+        if wrong := run_case(text, case):
+            verdict.fail(case.name, wrong)
     if stock:
-        nothing = [] if verdict.failed() else ["no case fails on stock, so the cases prove nothing"]
-        return verdict.conclude([], "", nothing)
+        return verdict.conclude([], "", [] if verdict.failed() else [NO_FAILURE])
     verdict.unexpected = verdict.failed()
-    return verdict.conclude([], "", [f"{name}: {verdict.reasons[name]}"
-                                     for name in verdict.unexpected])
+    return verdict.conclude([], "", (f"{name}: {why}" for name, why in verdict.reasons.items()))

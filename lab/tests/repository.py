@@ -16,8 +16,8 @@ from lab.kernel.bases import Series
 
 def part(name: str, more: str = "", checked: str = "true") -> str:
     """Give the lines of a part in series/bases.toml."""
-    flags = f"upstream = true\nchecked = {checked}"
-    return f'name = "{name}"\npurpose = "its {name}"\n{flags}\n{more}\n'
+    return (f'name = "{name}"\npurpose = "its {name}"\nupstream = true\nchecked = {checked}\n'
+            f"{more}\n")
 
 
 def base(name: str, *parts: str, more: str = "") -> str:

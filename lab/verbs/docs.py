@@ -9,15 +9,15 @@ the pages in docs/ are made from these and from series/.
 import re
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from lab.base.errors import LabError, Status
 from lab.base.memory import write_atomic
 from lab.kernel.bases import Series, Stack
-from lab.verbs import figures, pages
+from lab.verbs import pages
 from lab.verbs.context import read_json, write_json
-from lab.verbs.figures import Data, Records
+from lab.verbs.pages import Data
 
+OF_OTHERS = ("without", "before", "reverted", "mutants")  # what revert and mutants gave
 MARKS = re.compile(r"(<!-- generated: make docs -->\n).*?(<!-- end of generated -->)", re.DOTALL)
 
 
@@ -32,7 +32,7 @@ def record(root: Path, place: Path, stack: Stack) -> Path:
     if not report:
         raise LabError(Status.NO_RESULT, f"{place / stack.file('report.json')} is missing",
                        f"make run {stack.command}")
-    kernels: dict[str, Any] = report["kernels"]
+    kernels = report["kernels"]
     judged = [*kernels.values(), *report.get("selftests", {}).values(), report.get("kunit", {})]
     if any(verdict.get("status") for verdict in judged):
         raise LabError(Status.NO_RESULT, f"the last run of {stack.name} was not as expected; "
@@ -43,46 +43,40 @@ def record(root: Path, place: Path, stack: Stack) -> Path:
         found = read_json(place / stack.file(name))
         return found if all(found.get(one) == report[one] for one in ("source", "series")) else {}
 
-    kept = {name: report[name] for name in ("base", "source", "compiler", "qemu", "patches")}
     today = date.today().isoformat()
-    kept |= {"note": report.get("note", ""), "date": today, "cases": {
+    kept = {"reverted": "", **{name: earlier[name] for name in OF_OTHERS if name in earlier},
+            **{name: report[name] for name in ("base", "source", "compiler", "qemu", "patches")},
+            "note": report.get("note", ""), "date": today,
+            "kunit": report.get("kunit", {}).get("cases", {}),
+            "selftests": report.get("selftests", {})}
+    kept["cases"] = {
         name: {**{kernel: one["cases"][name]["result"] for kernel, one in kernels.items()},
                "reason": case["reason"]}
-        for name, case in next(iter(kernels.values()))["cases"].items()}}
-    reverted, mutated = left("revert.json"), left("mutants.json")
-    kept["without"] = reverted["fails"] if reverted else earlier.get("without", {})
-    kept["reverted"] = today if reverted else earlier.get("reverted", "")
-    kept["kunit"] = report.get("kunit", {}).get("cases", {})
-    kept["selftests"] = report.get("selftests", {})
-    kept["before"] = reverted["before"] if reverted else earlier.get("before", {})
-    kept["mutants"] = {**mutated, "date": today} if mutated else earlier.get("mutants", {})
+        for name, case in next(iter(kernels.values()))["cases"].items()}
+    if reverted := left("revert.json"):
+        kept |= {"without": reverted["fails"], "before": reverted["before"], "reverted": today}
+    if mutated := left("mutants.json"):
+        kept["mutants"] = {**mutated, "date": today}
     target.parent.mkdir(parents=True, exist_ok=True)
     write_json(target, kept)
     return target
 
 
-def read(series: Series, kind: str) -> Records:
-    """Read what docs/KIND holds, by stack."""
-    found = {stack: read_json(series.root / "docs" / kind / f"{stack.name}.json")
-             for stack in series.all_stacks()}
-    return {stack: data for stack, data in found.items() if data}
-
-
 def made(series: Series) -> dict[Path, str]:
     """Give the pages with new generated parts."""
-    results, cost, soak = (read(series, kind) for kind in ("results", "bench", "soak"))
-    bodies = {
-        "docs/status.md": pages.status(series, results, cost, soak),
-        "docs/results.md": [*figures.campaigns(soak), *pages.results(results)],
-        "docs/bench.md": figures.costs(cost),
-    }
+    results, cost, soak = (
+        {stack: data for stack in series.all_stacks()
+         if (data := read_json(series.root / "docs" / kind / f"{stack.name}.json"))}
+        for kind in ("results", "bench", "soak"))
     found = {}
-    for name, lines in bodies.items():
-        parts = MARKS.split((series.root / name).read_text(encoding="utf-8"))
+    for name, lines in (("status", pages.status(series, results, cost, soak)),
+                        ("results", [*pages.campaigns(soak), *pages.results(results)]),
+                        ("bench", pages.costs(cost))):
+        path = series.root / f"docs/{name}.md"
+        parts = MARKS.split(path.read_text(encoding="utf-8"))
         if len(parts) != 4:
-            raise LabError(Status.USAGE, f"{name} has {len(parts) // 3} generated parts, not 1")
-        body = "\n".join(["", *lines, ""])
-        found[series.root / name] = "".join([*parts[:2], body, *parts[2:]])
+            raise LabError(Status.USAGE, f"{path} has {len(parts) // 3} generated parts, not 1")
+        found[path] = "".join([*parts[:2], "\n".join(["", *lines, ""]), *parts[2:]])
     return found
 
 

@@ -2,17 +2,16 @@
 """The verb "lint": checks of the whole repository. Each gives its findings, none means passed."""
 
 import ast
-import os
 import re
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
 from lab.base import memory
 from lab.base.data import slug
 from lab.base.errors import Status
-from lab.base.proc import environment
+from lab.base.proc import ask, environment
 from lab.kernel import bases, queue
 from lab.kernel.bases import Series
 from lab.kernel.build import NO_GIT
@@ -72,8 +71,7 @@ def lint(series: Series, build: Path, tally: Tally) -> None:
 def checks(series: Series, kernel: Path) -> list[Check]:
     """Give all checks by name; `kernel` is the tree that checkpatch.pl is taken from."""
     root, run = series.root, partial(command, series.root)
-    queues = {stack.folder(part): stack for stack in series.all_stacks() for part in stack.parts}
-    names = {folder: f"{folder.relative_to(root)}" for folder in queues if folder.is_dir()}
+    parts = [(stack, stack.folder(part), paths) for stack, part, paths in intree.parts(series)]
 
     def checkpatch(path: Path, ignored: Iterable[str], *options: str) -> Check:
         words = ("perl", kernel / "scripts/checkpatch.pl", f"--root={kernel}", *CHECKPATCH,
@@ -82,16 +80,15 @@ def checks(series: Series, kernel: Path) -> list[Check]:
 
     return [
         ("parts match series/", partial(bases.mismatches, series)),
-        *((f"{name} matches its folder", partial(queue.mismatches, folder))
-          for folder, name in names.items()),
-        *((f"in-tree tests of {stack.name} match intree/",
-           partial(intree.mismatches, series, stack)) for stack in series.all_stacks()),
+        *((f"{folder.relative_to(root)} matches its folder", partial(queue.mismatches, folder))
+          for _, folder, paths in parts if paths),
+        ("in-tree tests match intree/", partial(intree.mismatches, series)),
         ("no in-tree test is kept by hand", partial(intree.copies, series)),
         ("no sign-off in the series", partial(sign_offs, root)),
         ("every selftest is built and run by its folder", partial(unwired, series)),
         ("every patch has its case", partial(unproven, series)),
-        *(checkpatch(path, [*PATCH_IGNORED, *queues[folder].base.checkpatch])
-          for folder in names for path in intree.present(folder)),
+        *(checkpatch(path, [*PATCH_IGNORED, *stack.base.checkpatch])
+          for stack, _, paths in parts for path in paths),
         *(checkpatch(path, FILE_IGNORED, "-f") for path in files(root)
           if path.suffix in (".c", ".h") and f"{path.parent.relative_to(root)}" in SOURCES),
         ("shellcheck", partial(run, "shellcheck", *scripts(root))),
@@ -112,19 +109,12 @@ def command(root: Path, *argv: str | Path) -> list[str]:
     return (output or [f"{argv[0]} exited with {done.returncode}"]) if done.returncode else []
 
 
-def files(root: Path) -> Iterator[Path]:
-    """Yield the repository's files: what git has or would take, else all but build/ and caches."""
-    if (root / ".git").exists():
-        listed = subprocess.run(
-            ["git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-        if not listed.returncode:
-            yield from (root / name for name in sorted(listed.stdout.split("\0"))
-                        if name and (root / name).is_file())
-            return
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(set(folders) - {".git", "build", "__pycache__", ".mypy_cache"})
-        yield from (Path(folder, name) for name in sorted(names))
+def files(root: Path) -> list[Path]:
+    """Give the repository's files: what git has or would take."""
+    # With --git-dir git does not ask whose repository it is.
+    names = ask(["git", "-C", root, f"--git-dir={root / '.git'}", f"--work-tree={root}", "ls-files",
+                 "-z", "--cached", "--others", "--exclude-standard"], Status.USAGE).split("\0")
+    return [root / name for name in sorted(filter(None, names)) if (root / name).is_file()]
 
 
 def scripts(root: Path) -> list[Path]:
@@ -155,68 +145,61 @@ def sign_offs(root: Path) -> list[str]:
 
 def unproven(series: Series) -> list[str]:
     """Compare the slugs of the listed cases, the selftests and `unproven` with the patches."""
-    root = series.root
-    patches = {slug(path.name) for stack in series.all_stacks() for part in stack.parts
-               for path in intree.present(stack.folder(part)) if not queue.only_tests(path)}
-    lists = [root / "kit/cases", *sorted(root.glob("series/*/cases"))]
-    cures = {cure for path in lists for case in read_cases(path).values() for cure in case.cures}
+    root, excused = series.root, set(series.unproven)
+    patches = {slug(path.name) for *_, paths in intree.parts(series)
+               for path in paths if not queue.only_tests(path)}
+    cures = {cure for path in (root / "kit/cases", *root.glob("series/*/cases"))
+             for case in read_cases(path).values() for cure in case.cures}
     cures |= {cure for test in selftests.read(root / "lab/configs/selftests")
               for cure in test.cures}
-    excused = set(series.unproven)
-    return [*(f"a case, lab/configs/selftests or `unproven` in series/bases.toml: {name} is no "
-              "patch of any base" for name in sorted((cures | excused) - patches)),
-            *(f"`unproven` in series/bases.toml: {name} has its case"
-              for name in sorted(cures & excused)),
-            *(f"kit/cases: no case needs the patch {name}"
-              for name in sorted(patches - cures - excused))]
+    found = {"a case, lab/configs/selftests or `unproven` in series/bases.toml: {} is no patch of "
+             "any base": (cures | excused) - patches,
+             "`unproven` in series/bases.toml: {} has its case": cures & excused,
+             "kit/cases: no case needs the patch {}": patches - cures - excused}
+    return [words.format(name) for words, names in found.items() for name in sorted(names)]
 
 
 def unwired(series: Series) -> list[str]:
     """Find selftests that a part adds and does not build, or that no script of the tree runs."""
     found = []
-    for folder in (stack.folder(part) for stack in series.all_stacks() for part in stack.parts):
-        for name, patches in queue.added(intree.present(folder)).items():
-            if not name.startswith("tools/testing/selftests/") or not name.endswith(".c"):
-                continue
-            text = "\n".join(patch.read_text(encoding="utf-8") for patch in patches)
-            where, stem = folder.relative_to(series.root), Path(name).stem
-            if not re.search(rf"^\+TEST_GEN_\w+ \+= {stem}$", text, re.MULTILINE):
-                found.append(f"{where}: {name} is not in its Makefile")
-            if not re.search(rf'^\+(?!\+\+).*(?:\./|\)"?/){stem}\b', text, re.MULTILINE):
-                found.append(f"{where}: no script runs {name}")
+    for stack, part, paths in intree.parts(series):
+        for name, patches in queue.added(paths).items():
+            if name.startswith("tools/testing/selftests/") and name.endswith(".c"):
+                text = "\n".join(patch.read_text(encoding="utf-8") for patch in patches)
+                where, stem = stack.folder(part).relative_to(series.root), Path(name).stem
+                if not re.search(rf"^\+TEST_GEN_\w+ \+= {stem}$", text, re.MULTILINE):
+                    found.append(f"{where}: {name} is not in its Makefile")
+                if not re.search(rf'^\+(?!\+\+).*(?:\./|\)"?/){stem}\b', text, re.MULTILINE):
+                    found.append(f"{where}: no script runs {name}")
     return found
 
 
 def sizes(root: Path) -> list[str]:
     """Find what is too long: lines and functions of Python, files of lab/, and the whole."""
-    found, totals = [], dict.fromkeys(TOTALS, 0)
+    found: list[str] = []
+    totals = dict.fromkeys(TOTALS, 0)
+
+    def limit(name: str, lines: int, most: int) -> None:
+        if lines > most:
+            found.append(f"{name} has {lines} lines, not at most {most}")
+
     for path in files(root):
         name = f"{path.relative_to(root)}"
-        if not name.startswith("lab/") and name not in TOTALS:
+        if name not in TOTALS and not name.startswith("lab/"):
             continue
         text = path.read_text(encoding="utf-8")
         lines = text.splitlines()
-        part = "lab/tests" if name.startswith("lab/tests/") else "lab without tests"
+        limit(name, len(lines), FILE)
         if name in TOTALS:
-            totals[name] += len(lines)
-        elif len(lines) > FILE:
-            found.append(f"{name} has {len(lines)} lines, not at most {FILE}")
+            totals[name] = len(lines)
         if path.suffix == ".py":
-            totals[part] += len(lines)
+            totals["lab/tests" if "/tests/" in name else "lab without tests"] += len(lines)
             found += [f"{name}:{number}: {len(line)} columns, not at most {COLUMNS}"
                       for number, line in enumerate(lines, 1) if len(line) > COLUMNS]
-            found += long_functions(name, text)
-    return found + [f"{name} has {lines} lines, not at most {TOTALS[name]}"
-                    for name, lines in totals.items() if lines > TOTALS[name]]
-
-
-def long_functions(name: str, text: str) -> list[str]:
-    """Find the functions of a Python file that are too long."""
-    found = []
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            lines = (node.end_lineno or 0) - node.lineno + 1
-            if lines > FUNCTION:
-                found.append(f"{name}:{node.lineno}: {node.name}() has {lines} lines, "
-                             f"not at most {FUNCTION}")
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    limit(f"{name}:{node.lineno}: {node.name}()",
+                          (node.end_lineno or 0) - node.lineno + 1, FUNCTION)
+    for name, total in totals.items():
+        limit(name, total, TOTALS[name])
     return found

@@ -1,43 +1,70 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The generated parts of docs/status.md and docs/results.md."""
+"""The generated parts of the pages in docs/, out of the records."""
 
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from lab.base.data import slug
 from lab.judge.verdict import PATCHED, STOCK, count
 from lab.kernel import queue
 from lab.kernel.bases import Series, Stack
 from lab.suites import test_hmm_sh
-from lab.verbs import figures
-from lab.verbs.figures import Data, Records, ran, row, table
 from lab.verbs.tree import subject
 
+Data = dict[str, Any]
+Records = Mapping[Stack, Data]
+SUCCESS = ("mprotect", "munmap", "madvise", "fork")  # bench: calls that no notifier refuses
+NO_REFUSER = str(2**32 - 1)
+# The limits that bench judges by.
+LIMITS = ("All limits are met. Without a refusal: at most 1.000 times stock's instructions. With "
+          "1,000 mappings and 8 notifiers: at least 10 times fewer instructions if the first "
+          "notifier refuses, 5 times fewer if another one does. A refusal logs no line, and no "
+          "structure changes its size. The cost of an OOM kill has no limit.")
+
+
+def table(columns: str, rows: Iterable[Sequence[str | int]]) -> list[str]:
+    """Give a table; numbers get commas."""
+    lines = [f"| {columns} |", "|" + "---|" * len(columns.split(" | "))]
+    for row in rows:
+        cells = (f"{cell:,}" if isinstance(cell, int) else cell for cell in row)
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def ran(verb: str, data: Data) -> str:
+    """Say what was run, when and with which tools."""
+    return f"`make {verb}` on {data['date']}; {data['compiler']}; {data['qemu']}"
+
+
+# docs/status.md
 
 def status(series: Series, recorded: Records, cost: Records, soak: Records) -> list[str]:
     """Give the headline numbers, the bases with their parts, and the patches of the newest one."""
     newest = series.stack(next(iter(series.bases)))
-    lines = headline(newest, recorded, cost, soak)
-    lines += ["## Bases and parts", "", *table("base", "parts", "last recorded on", "stock kernel",
-                                               "with the parts", "purpose")]
+    numbers = [f"- {text}" for text in headline(newest, recorded, cost, soak)]
+    rows = []
     for stack in series.all_stacks():
         parts = (f"[{part.name}](../series/{stack.base.name}/{part.name}/)" for part in stack.parts)
+        seen = ("not run", "", "")
+        if data := recorded.get(stack):
+            seen = (data["source"], outcomes(data, STOCK) or "-", outcomes(data, PATCHED))
         purpose = "; ".join(part.purpose for part in stack.parts)
-        data = recorded.get(stack)
-        cells = ([data["source"], outcomes(data, STOCK) or "-", outcomes(data, PATCHED)] if data
-                 else ["not run", "", ""])
-        lines.append(row(stack.name, ", ".join(parts), *cells,
-                         purpose if stack.lower else stack.base.purpose))
-    lines += ["", "[results.md](results.md) has the result of each case.", "",
+        rows.append((stack.name, ", ".join(parts), *seen,
+                     purpose if stack.lower else stack.base.purpose))
+    lines = [*(["## In numbers", "", *numbers, ""] if numbers else []), "## Bases and parts", "",
+              *table("base | parts | last recorded on | stock kernel | with the parts | purpose",
+                     rows), "", "[results.md](results.md) has the result of each case.", "",
               f"## Patches of {newest.base.name}", ""]
     for stack in series.stacks(newest.base):
         without = recorded.get(stack, {}).get("without", {})
         for part in stack.parts:
             lines += [f"### {part.name}: {part.purpose}", "",
-                      *table("patch", "what fails without it")]
-            for path in queue.check(stack.folder(part)):
-                link = f"[{subject(path)}](../{path.relative_to(series.root)})"
-                lines.append(row(link, fails(series, path, without)))
-            lines.append("")
+                      *table("patch | what fails without it", (
+                          (f"[{subject(path)}](../{path.relative_to(series.root)})",
+                           fails(series, path, without))
+                          for path in queue.check(stack.folder(part)))), ""]
     return lines
 
 
@@ -51,10 +78,23 @@ def headline(stack: Stack, recorded: Records, cost: Records, soak: Records) -> l
         found.append(f"Of the kit's {len(cases)} cases, {before} fail on a stock {stack.name} "
                      f"kernel and {after} with the series.")
     if stack in cost:
-        found.append(figures.cost(stack, cost[stack]))
+        worst = max(after / before for *_, before, after in measured(cost[stack], *SUCCESS))
+        cheaper = [before / after for _, values, before, after in measured(cost[stack], "reap")
+                   if values[:2] == ["1000", "8"]]
+        found.append(f"On {stack.name}, an invalidation without a refusal executes at most "
+                     f"{worst:.3f} times stock's instructions. A refused reaping of 1,000 mappings "
+                     f"with 8 notifiers executes {min(cheaper):.0f} to {max(cheaper):.0f} times "
+                     "fewer ([figures](bench.md)).")
     if stack in soak:
-        found.append(figures.soaked(stack, soak[stack]))
-    return ["## In numbers", "", *(f"- {text}" for text in found), ""] if found else []
+        kernels = soak[stack]["kernels"]
+        refused = sum(one["figures"].get("refused_reaps", 0) for one in kernels.values())
+        wrong = sum(len(one["wrong"]) for one in kernels.values())
+        shown = (f"{wrong} problems" if wrong else
+                 "no unbalanced range, no late callback and no splat")
+        found.append(f"On {stack.name} kernels with {', '.join(kernels)}, {refused:,} reaps were "
+                     f"refused while notifiers came and went. This showed {shown} "
+                     "([campaign](results.md)).")
+    return found
 
 
 def outcomes(data: Data, kernel: str) -> str:
@@ -77,21 +117,41 @@ def fails(series: Series, patch: Path, without: dict[str, list[str]]) -> str:
     return f"{len(without[name])}: {', '.join(f'`{case}`' for case in without[name])}"
 
 
+# docs/results.md
+
+def campaigns(found: Records) -> list[str]:
+    """Give the tables of each campaign of soak."""
+    lines: list[str] = []
+    for stack, data in found.items():
+        kernels = list(data["kernels"].values())
+        tests = dict.fromkeys(test for one in kernels for test in one["tests"])
+        rows = [[test, *(one["tests"].get(test, "-") for one in kernels)] for test in tests]
+        rows += [[figure.replace("_", " "), *(one["figures"].get(figure, 0) for one in kernels)]
+                 for figure in kernels[0]["figures"]]
+        verb = f"soak {stack.command} DURATION={data['seconds']}"
+        lines += [f"## Campaign on {stack.name}: {data['source']}", "",
+                  f"{ran(verb, data)}, `{data['machine']}`.", "",
+                  *(f"Missed: {line}." for line in data["missed"]),
+                  *table(" | ".join(["", *data["kernels"]]), rows), "",
+                  *(f"- {name}: {line}" for name, one in data["kernels"].items()
+                    for line in one["wrong"]), ""]
+    return lines
+
+
 def results(recorded: Records) -> list[str]:
     """Give the results of every stack, case by case."""
     lines = []
     for stack, data in recorded.items():
-        reverted = data.get("reverted", data["date"])
-        text = f"With the series: {outcomes(data, PATCHED)}."
-        if stock := outcomes(data, STOCK):
-            text = f"Stock: {stock}. {text}"
-        lines += [f"## {stack.name}: {data['source']}", "", f"{ran(f'run {stack.command}', data)}."]
-        lines += [f"`make revert {stack.command}` on {reverted}."] if reverted else []
-        lines += ["", f"{text} {data.get('note', '').strip()}".strip(), "", *programs(data),
-                  *table("case", "stock", "with the series", "what the stock kernel does")]
-        lines += [row(name, case.get(STOCK, "-"), case[PATCHED], case["reason"])
-                  for name, case in data["cases"].items()]
-        lines += ["", *mutants(stack, data.get("mutants", {}))]
+        reverted, stock = data.get("reverted", data["date"]), outcomes(data, STOCK)
+        text = f"Stock: {stock}. " if stock else ""
+        text += f"With the series: {outcomes(data, PATCHED)}. {data.get('note', '').strip()}"
+        lines += [f"## {stack.name}: {data['source']}", "", f"{ran(f'run {stack.command}', data)}.",
+                  *([f"`make revert {stack.command}` on {reverted}."] if reverted else []),
+                  "", text.strip(), "", *programs(data),
+                  *table("case | stock | with the series | what the stock kernel does", (
+                      (name, case.get(STOCK, "-"), case[PATCHED], case["reason"])
+                      for name, case in data["cases"].items())),
+                  "", *mutants(stack, data.get("mutants", {}))]
     return lines
 
 
@@ -100,17 +160,16 @@ def programs(data: Data) -> list[str]:
     tested = dict(data.get("selftests", {}))
     script = tested.pop(test_hmm_sh.NAME, {})
     lines = ["The kernel's own selftests, each in its own boot:", "",
-             *table("program", "from", "stock", "with the series")] if tested else []
-    for name, found in tested.items():
-        counts = (count(found[kernel].values()) if kernel in found else "-"
-                  for kernel in (STOCK, PATCHED))
-        tree = "the stock tree" if found["tree"] == "stock" else "the series"
-        lines.append(row(name, tree, *counts))
+             *table("program | from | stock | with the series", (
+                 (name, "the stock tree" if found["tree"] == "stock" else "the series",
+                  *(count(found[kernel].values()) if kernel in found else "-"
+                    for kernel in (STOCK, PATCHED)))
+                 for name, found in tested.items()))] if tested else []
     if script:
-        counts = (f"{kernel} {count(script[kernel].values())}" for kernel in (STOCK, PATCHED)
-                  if kernel in script)
+        counts = "; ".join(f"{kernel} {count(script[kernel].values())}"
+                           for kernel in (STOCK, PATCHED) if kernel in script)
         lines.append(f"\n{test_hmm_sh.NAME}, outside a guest, with stubs for modprobe, modinfo, id "
-                     f"and the programs: {'; '.join(counts)}.")
+                     f"and the programs: {counts}.")
     lines += [f"\n{name} runs without `{test}`: {reason}."
               for name, found in tested.items() for test, reason in found["left_out"].items()]
     lines += [f"\n{name} on stock with only the patches that add tests: {count(found.values())}."
@@ -126,4 +185,47 @@ def mutants(stack: Stack, kept: Data) -> list[str]:
     rest = f"; not {', '.join(survivors)}" if survivors else ""
     return [f"`make mutants {stack.command}` on {kept['date']}, {kept['source']}: the tests caught "
             f"{len(killed)} of {len(killed) + len(survivors)} mutants{rest}.", "",
-            *table("mutant", "caught by"), *(row(*pair) for pair in killed.items()), ""]
+            *table("mutant | caught by", killed.items()), ""]
+
+
+# docs/bench.md
+
+def measured(data: Data, *calls: str) -> Iterator[tuple[str, list[str], int, int]]:
+    """Yield call, values, and cost on stock and with the series of "CALL NAME=VALUE..." rows."""
+    for row, (before, after) in data["rows"].items():
+        call, *values = re.split(r" \w+=", row)
+        if call in calls:
+            yield call, values, before, after
+
+
+def costs(found: Records) -> list[str]:
+    """Give the tables of each stack that bench has measured."""
+    lines: list[str] = []
+    for stack, data in found.items():
+        missed = "; ".join(data["missed"])
+        lines += [
+            f"## {stack.name}: {data['source']}", "", f"{ran(f'bench {stack.command}', data)}.", "",
+            f"Missed limits: {missed}." if missed else LIMITS, "",
+            "![cost by mappings, by position of the refuser and by notifiers]"
+            f"(bench/{stack.name}.svg)", "",
+            "### No notifier refuses", "",
+            *table("call | hlist notifiers | interval notifier | stock | with the series | ratio", (
+                (call, hlist, "yes" if interval == "1" else "no", before, after,
+                 f"{after / before:.3f}")
+                for call, (hlist, interval), before, after in measured(data, *SUCCESS))), "",
+            "### A notifier refuses every mapping", "",
+            "The refuser's position counts from 0, in the order of the calls.", "",
+            *table("mappings | hlist notifiers | refuser | stock | with the series | times cheaper "
+                   "| lines logged in one call, stock | with the series", (
+                (int(vmas), hlist, refuser, before, after, f"{before / after:.1f}",
+                 *data["rows"][f"lines vmas={vmas} hlist={hlist} refuser={refuser}"])
+                for _, (vmas, hlist, refuser), before, after in measured(data, "reap"))), "",
+            "### A memory cgroup runs out of memory", "",
+            "Counted from the last page that the victim gets until its memory is free.", "",
+            *table("hlist notifiers | refuser | stock | with the series", (
+                (hlist, "none" if refuser == NO_REFUSER else refuser, before, after)
+                for _, (hlist, refuser), before, after in measured(data, "oom"))), "",
+            "### Structures, in bytes", "",
+            *table("struct | stock | with the series",
+                   ((name, *pair) for name, pair in data["sizes"].items())), ""]
+    return lines

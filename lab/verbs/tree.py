@@ -16,11 +16,12 @@ from pathlib import Path
 from lab.base import memory
 from lab.base.data import slug
 from lab.base.errors import LabError, Status
-from lab.base.proc import Progress, Shell, ask
+from lab.base.proc import Progress, Shell
 from lab.kernel import queue
 from lab.kernel.bases import Part, Stack
 from lab.kernel.queue import COVER, GIT, git_env
 from lab.kernel.source import Source
+from lab.kernel.tree import git
 
 FORMAT = ["format-patch", "-q", "--zero-commit", "--no-signature", "--full-index", "--no-base",
           "-N"]
@@ -28,15 +29,9 @@ FORMAT = ["format-patch", "-q", "--zero-commit", "--no-signature", "--full-index
 SHORTLOG = re.compile(r"^\S.* \(\d+\):$", re.MULTILINE)
 NAME, MAIL = "mmu_notifier series", "series@localhost"  # placeholders: the sender puts a name
 WHO = ["-c", f"user.name={NAME}", "-c", f"user.email={MAIL}"]
-AUTHOR = re.compile(r"^From: .*(?:\n .*)*$", re.MULTILINE)
-DATE = re.compile(r"^Date: .*$", re.MULTILINE)
+AUTHOR = f"GIT_AUTHOR_NAME='{NAME}' GIT_AUTHOR_EMAIL='{MAIL}'"
 AM = ["am", "-q", "-3", "--keep-cr"]
 WRITING = "refresh"  # a branch while its commits are written: git keeps a cover letter by branch
-
-
-def tree_folder(stack: Stack, source: Source) -> Path:
-    """Give the git tree of a stack."""
-    return source.place / f"tree{stack.suffix}"
 
 
 class Tree:
@@ -44,17 +39,19 @@ class Tree:
 
     def __init__(self, stack: Stack, source: Source) -> None:
         self.stack, self.source = stack, source
-        self.path = tree_folder(stack, source)
+        self.path = source.place / f"tree{stack.suffix}"
         self.shell = Shell(source.place / f"tree{stack.suffix}.log")
 
-    def git(self, *words: str | Path, progress: Progress | None = None) -> None:
-        """Run a git command that changes something."""
+    def git(self, *words: str | Path, label: str = "", **env: str) -> None:
+        """Run a git command that changes something; one with a label shows its progress."""
         self.shell.run([*GIT, *WHO, *words], Status.NOT_APPLIED, cwd=self.path,
-                       env=git_env(self.path), progress=progress)
+                       env=git_env(self.path) | env, progress=Progress(label) if label else None)
 
-    def ask(self, *words: str) -> str:
-        """Run a git command for its output."""
-        return ask([*GIT, "-C", self.path, *words], Status.NOT_APPLIED, git_env(self.path))
+    def need(self) -> None:
+        """Raise USAGE unless the tree is there."""
+        if not (self.path / ".git").exists():
+            raise LabError(Status.USAGE, f"{self.path} does not exist",
+                           f"make tree {self.stack.command}")
 
     def make(self) -> None:
         """Make a new repository of the base and all lower stacks; keep a tree that is there."""
@@ -63,17 +60,14 @@ class Tree:
                            f"make refresh {self.stack.command}, or rm -rf {self.path}")
         self.source.fetch()
         memory.need_space(self.source.place)
-        partial = self.path.with_name(f".{self.path.name}.tmp")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
+        self.path.mkdir()
         copied = sorted(path for path in self.source.src.iterdir()
                         if path.name not in ("O", ".git"))
         # Copies, not links: this is a tree to edit.
-        self.shell.run(["cp", "-a", "-t", partial, *copied], Status.NO_SOURCE,
+        self.shell.run(["cp", "-a", "-t", self.path, *copied], Status.NO_SOURCE,
                        progress=Progress("copy tree"))
-        partial.rename(self.path)
         self.git("init", "-q", "--template=", "-b", "series")
-        self.git("add", "-Af", ".", progress=Progress("git add"))
+        self.git("add", "-Af", ".", label="git add")
         self.git("commit", "-q", "-m", f"base {self.stack.base.name}")
         if self.stack.lower:
             self.git(*AM, *(path.absolute() for path in self.stack.lower.queue))
@@ -81,13 +75,11 @@ class Tree:
 
     def apply(self, origin: Stack) -> None:
         """Apply the parts of a stack as commits; stop at a conflict and say how to go on."""
-        queues = {part: [path.absolute() for path in queue.check(origin.folder(part))]
-                  for part in origin.parts}
         steps: list[list[str | Path]] = []
-        for part, patches in queues.items():
-            steps.append([*AM, *patches])
-            steps += [["tag", part.name]] if len(queues) > 1 else []
-        for number, step in enumerate(steps):
+        for part in origin.parts:
+            steps.append([*AM, *(path.absolute() for path in queue.check(origin.folder(part)))])
+            steps += [["tag", part.name]] if len(origin.parts) > 1 else []
+        for number, step in enumerate(steps, 1):
             try:
                 self.git(*step)
             except LabError as error:
@@ -95,7 +87,7 @@ class Tree:
                 if not at.exists():
                     raise
                 patch = step[len(AM) + int(at.read_text(encoding="utf-8")) - 1]
-                rest = ["git " + shlex.join(map(str, words)) for words in steps[number + 1:]]
+                rest = ["git " + shlex.join(map(str, words)) for words in steps[number:]]
                 how = "; ".join(["resolve it", "git add", "git am --continue", *rest])
                 raise LabError(
                     Status.NOT_APPLIED, f"{patch} does not fit {self.stack.base.name}",
@@ -107,47 +99,47 @@ class Tree:
 
         A rebase leaves a tag behind: the commit with the same subject counts.
         """
-        found, parts = {}, self.stack.parts
-        log = self.ask("log", "--format=%H %s", "base..series")
-        commits = dict(line.split(" ", 1) for line in log.splitlines())
-        for part in parts[:-1]:
-            tagged = self.ask("log", "-1", "--format=%H %s", f"refs/tags/{part.name}").strip()
-            commit, _, title = tagged.partition(" ")
-            same = [commit] if commit in commits else [
-                one for one, other in commits.items() if other == title]
+        *tagged, last = self.stack.parts
+        log = git(self.path, "log", "--format=%H %s", "base..series").splitlines()
+        found = {}
+        for part in tagged:
+            tag = git(self.path, "log", "-1", "--format=%H %s", f"refs/tags/{part.name}").strip()
+            title = tag.partition(" ")[2]
+            same = [tag] if tag in log else [one for one in log if one.partition(" ")[2] == title]
             if len(same) != 1:
                 raise LabError(
                     Status.USAGE, f"{self.path}: tag {part.name} is not in branch series",
                     f"git tag -f {part.name} COMMIT, with the part's last commit")
-            found[part] = same[0]
-        return {**found, parts[-1]: "series"}
+            found[part] = same[0].partition(" ")[0]
+        return {**found, last: "series"}
 
     def write(self, part: Part, begin: str, end: str) -> Path:
         """Write the commits of a part, and its cover letter, as a queue to a new folder."""
         folder, fresh = self.stack.folder(part), self.source.place / "queue" / part.name
         shutil.rmtree(fresh, ignore_errors=True)
-        text = cover_text(folder / COVER)
+        if not git(self.path, "rev-list", f"{begin}..{end}"):
+            raise LabError(Status.USAGE, f"{self.path}: branch series has no commit of part "
+                           f"{part.name}", "commit its patches, or move the tags of the parts")
         self.git("branch", "-f", WRITING, end)
-        self.git("config", f"branch.{WRITING}.description", text)
-        cover = ["--cover-letter", "--cover-from-description=subject"] if text else []
-        self.git(*FORMAT, *cover, "-o", fresh.absolute(), f"{begin}..{WRITING}")
+        self.git("filter-branch", "-f", "--env-filter", f"export {AUTHOR}", f"{begin}..{WRITING}",
+                 FILTER_BRANCH_SQUELCH_WARNING="1")
+        options, env, cover = [], {}, folder / COVER
+        if cover.exists():
+            text = cover.read_text(encoding="utf-8").partition("\n\n")[2]
+            self.git("config", f"branch.{WRITING}.description",
+                     f"{subject(cover)}\n\n{SHORTLOG.split(text)[0].strip()}\n")
+            options = ["--cover-letter", "--cover-from-description=subject"]
+            env = {"GIT_COMMITTER_DATE": header(cover, "Date")}  # a new one would be a change
+        self.git(*FORMAT, *options, "-o", fresh.absolute(), f"{begin}..{WRITING}", **env)
         self.git("branch", "-q", "-D", WRITING)
         slugs = {subject(path): slug(path.name) for one in self.stack.parts
                  for path in self.stack.folder(one).glob("*.patch")}
         names = []
         for path in sorted(fresh.glob("*.patch")):
-            if path.name == COVER:
-                keep_date(path, folder / COVER)
-                continue
-            written = path.read_text(encoding="utf-8")
-            path.write_text(AUTHOR.sub(f"From: {NAME} <{MAIL}>", written, count=1),
-                            encoding="utf-8")
-            own = slugs.get(subject(path)) or slug(path.name).strip("-")
-            names.append(f"{path.name[:4]}-{own}.patch")
-            path.rename(fresh / names[-1])
-        if not names:
-            raise LabError(Status.USAGE, f"{self.path}: branch series has no commit of part "
-                           f"{part.name}", "commit its patches, or move the tags of the parts")
+            if path.name != COVER:
+                own = slugs.get(subject(path)) or slug(path.name).strip("-")
+                names.append(f"{path.name[:4]}-{own}.patch")
+                path.rename(fresh / names[-1])
         memory.write_atomic(fresh / "series", "".join(f"{name}\n" for name in names))
         return fresh
 
@@ -180,50 +172,32 @@ def port(stack: Stack, source: Source, origin: Stack, origin_source: Source) -> 
 def refresh(stack: Stack, source: Source) -> None:
     """Write branch `series` back as the queues of its parts; slugs and cover letters' text stay."""
     work = Tree(stack, source)
-    git = work.path / ".git"
-    if not git.exists():
-        raise LabError(Status.USAGE, f"{work.path} does not exist", f"make tree {stack.command}")
+    work.need()
     with memory.lock(source.place):
-        unfinished = any((git / name).exists() for name in ("rebase-apply", "rebase-merge"))
-        if unfinished or work.ask("status", "--porcelain", "--untracked-files=no").strip():
+        unfinished = [*work.path.glob(".git/rebase-apply"), *work.path.glob(".git/rebase-merge")]
+        if unfinished or git(work.path, "status", "--porcelain", "--untracked-files=no"):
             raise LabError(Status.USAGE, f"{work.path} has changes that are not committed",
                            "commit them, or finish git am or git rebase")
         begin, written, ends = "base", {}, work.ends()
         for part, end in ends.items():
             written[part], begin = work.write(part, begin, end), end
         for part, fresh in written.items():
-            replace(stack.folder(part), fresh)
+            folder = stack.folder(part)
+            folder.mkdir(parents=True, exist_ok=True)
+            for old in folder.glob("*.patch"):
+                old.unlink()
+            shutil.copytree(fresh, folder, dirs_exist_ok=True)
+            print(f"  {folder}: {len(queue.listed(folder))} patches")
             if len(ends) > 1:
                 work.git("tag", "-f", part.name, ends[part])
 
 
-def replace(folder: Path, fresh: Path) -> None:
-    """Put a new queue in the place of an old one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.patch"):
-        old.unlink()
-    for path in fresh.iterdir():
-        shutil.copyfile(path, folder / path.name)
-    print(f"  {folder}: {len(queue.listed(folder))} patches")
+def header(patch: Path, name: str) -> str:
+    """Give a header of a patch, a mail, on one line; "" if it has none."""
+    found = message_from_bytes(patch.read_bytes(), policy=policy.default)[name]
+    return re.sub(r"\s+", " ", str(found or ""))
 
 
 def subject(patch: Path) -> str:
-    """Give a patch's subject, on one line and without the prefix."""
-    raw = message_from_bytes(patch.read_bytes(), policy=policy.default)["Subject"]
-    return re.sub(r"^\[[^]]*\] ", "", re.sub(r"\s+", " ", str(raw)))
-
-
-def cover_text(cover: Path) -> str:
-    """Give subject and text of a cover letter, without git's part; "" without a cover letter."""
-    if not cover.exists():
-        return ""
-    body = cover.read_text(encoding="utf-8").partition("\n\n")[2]
-    return f"{subject(cover)}\n\n{SHORTLOG.split(body)[0].strip()}\n"
-
-
-def keep_date(cover: Path, old: Path) -> None:
-    """Keep the date of the old cover letter: a refresh without changes must change nothing."""
-    text = cover.read_text(encoding="utf-8")
-    new, date = DATE.search(text), DATE.search(old.read_text(encoding="utf-8"))
-    if new and date:
-        cover.write_text(text.replace(new[0], date[0], 1), encoding="utf-8")
+    """Give a patch's subject without the prefix."""
+    return re.sub(r"^\[[^]]*\] ", "", header(patch, "Subject"))

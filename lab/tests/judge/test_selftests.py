@@ -3,7 +3,6 @@
 
 from unittest import mock
 
-from lab.base.proc import Shell
 from lab.judge.verdict import PATCHED, STOCK, Logs, Verdict
 from lab.suites import selftests
 from lab.suites.selftests import Program, Selftest
@@ -79,7 +78,7 @@ class Programs(Judging):
 
     def test_sources(self) -> None:
         """A program may be in one of its folders or nowhere, and may not compile."""
-        origin = mock.Mock(src=self.root, place=self.root / "place")
+        origin = mock.Mock(src=self.root, place=self.root / "place", tree_key="")
         test = Selftest("a", "stock", ("mm", "vm"), (), ("x=1",), ("-v",),
                         exclude={"slow": "why", "gone": "why"})
         self.assertIsNone(Program(test, origin).source)
@@ -88,8 +87,7 @@ class Programs(Judging):
         suite = Program(test, origin)
         self.assertEqual((suite.source, suite.details()), (source, {"left_out": {"slow": "why"}}))
         self.assertEqual(suite.words(), "x=1 lab.run=/selftests/a,-v,-T,slow")
-        self.refused(NOT_BUILT, "gcc", selftests.compile_one, Shell(self.root / "log"),
-                     source, self.root, self.root)
+        self.refused(NOT_BUILT, "gcc", suite.contents, origin)
 
     def test_programs_of_a_kernel(self) -> None:
         """Those of its patches are built from its tree, the others from that of stock."""

@@ -65,9 +65,8 @@ class Verdicts(Judging):
 
     def test_another_end(self) -> None:
         for suite, logs, expect, _ in self.each():
-            name = "kit" if isinstance(suite, Kit) else suite.name
             for old, new in ((" exited ", " killed by signal "), ("exited", "exited 9"),
-                             (f"lab: {name}", "lab: another")) if logs.results else ():
+                             (f"lab: {suite.name}", "lab: another")) if logs.results else ():
                 spoiled = replace(logs, results=spoilt(logs.results, old, new))
                 self.check(suite.judge(spoiled, expect), NO_RESULT, "lab: ")
 

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command line and the Makefile, and what a run of everything says at its end."""
+
+import contextlib
+import io
+import re
+import subprocess
+from unittest import mock
+
+from lab import cli
+from lab.base.data import ROOT
+from lab.base.errors import MEANING, LabError, Status
+from lab.base.proc import environment
+from lab.judge.verdict import Verdict
+from lab.kernel import bases
+from lab.tests.repository import Repository
+from lab.verbs import test as everything
+from lab.verbs.context import SHORT, SHOWN, Context, Tally
+
+USAGE = (
+    ("nothing", "no verb 'nothing'", "VERB is one of: run revert steps"),
+    ("run BASE=9.9", "unknown base '9.9'", "BASE is one of: 7.3 6.12 6.1 5.3$"),
+    ("run PART=x", "no part 'x'", "PART is one of: core debug$"),
+    ("run DURATION=3", "run does not take 'DURATION=3'", "it takes BASE= PART= TREE="),
+    ("run verbose", "run does not take 'verbose'", "it takes BASE="),
+    ("model BASE=7.3", "model does not take", "it takes nothing$"),
+    ("run ENGINE=x", "no engine 'x'", "ENGINE is one of: qemu"),
+    ("soak DURATION=x", "DURATION=x is no number of seconds", "make help"),
+    ("bench BASE=5.3", "bench is not for base 5.3", "choose a base with a package$"),
+    ("steps BASE=5.3", "steps is not for base 5.3", "choose a base with a package$"),
+    ("gate --dryrun", "gate boots nothing", "make help"),
+    ("judge LOGS=/nowhere", "no boot.json below LOGS=/nowhere", "with LOGS=DIR$"),
+    ("judge", "no boot.json below LOGS=", "with LOGS=DIR$"),
+    ("port FROM=7.3", "FROM= and TO= are needed", "make port FROM=7.3 TO=6.12$"))
+
+
+class CommandLine(Repository):
+    """Words, verbs and their table; nothing here gets as far as a folder of its own."""
+
+    def main(self, *argv: str) -> tuple[int, list[str]]:
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            status = cli.main([*argv, *([f"--build={self.root}/build"] if argv else [])])
+        self.assertFalse((self.root / "build").exists())
+        return status, output.getvalue().splitlines()
+
+    def test_what_is_wrong_is_said_in_two_lines(self) -> None:
+        for line, words, last in USAGE:
+            with self.subTest(line=line):
+                status, lines = self.main(*line.split())
+                self.assertEqual((status, len(lines)), (Status.USAGE, 2), lines)
+                self.assertIn(words, lines[0])
+                self.assertRegex(lines[1], f"^lab: .*{last}")
+
+    def test_every_base_can_be_tested(self) -> None:
+        for name in bases.read(ROOT).bases:
+            status, lines = self.main("test", f"BASE={name}", "TREE=/nowhere", "--dryrun")
+            self.assertEqual((status, lines[-1]), (0, "lab: everything as expected"))
+
+    def test_help(self) -> None:
+        for status, argv in ((Status.OK, ["--help"]), (Status.OK, ["help"]), (Status.USAGE, [])):
+            found, lines = self.main(*argv)
+            self.assertEqual(found, status)
+            self.assertLessEqual({verb.name for verb in cli.VERBS},
+                                 {line.split()[0] for line in lines if line.startswith("  ")})
+            for one, meaning in MEANING.items():
+                self.assertIn(f"  {one.value:>3}  {meaning}", lines)
+
+    def test_makefile(self) -> None:
+        text = (ROOT / "Makefile").read_text()
+        self.assertLessEqual(len(text.splitlines()), 40)
+        lists = {name: set(words.replace("\\\n", " ").split()) for name, words in re.findall(
+            r"^(VERBS|NAMES) = ((?:.*\\\n)*.*)$", text, re.MULTILINE)}
+        self.assertEqual(lists["VERBS"], {verb.name for verb in cli.VERBS})
+        self.assertEqual(lists["NAMES"], {word for verb in cli.VERBS for word in verb.words})
+        self.assertEqual(lists["NAMES"], set(cli.WORDS))
+        for value in ("it's a 'dir' with  blanks", 'two "quotes"', "a;b &c|d>e*?[x]\\n"):
+            found = subprocess.check_output(
+                ["make", "-C", ROOT, "--no-print-directory", "LAB=printf '%s|\\n'", "run",
+                 f"TREE={value}", "PATCH=", "DRYRUN=yes"], env=environment({}), text=True)
+            self.assertEqual(found.split("|\n"), ["run", f"TREE={value}", "--dryrun", ""])
+
+
+class AtTheEnd(Repository):
+    """The last lines repeat what failed."""
+
+    def test_failures_are_said_again(self) -> None:
+        def finds(context: Context, _stack: object) -> None:
+            context.tally.fail(Status.TEST_FAILED, "checkpatch: ERROR")
+
+        lacks = mock.Mock(side_effect=LabError(Status.TOOL_MISSING, "spin is not installed"))
+        context = Context(bases.read(ROOT), self.root / "build", tally=Tally(passed=5))
+        stack, passes = context.series.all_stacks()[0], mock.Mock()
+        steps = [("lint", finds, stack), ("model", lacks, stack), ("run", passes, stack)]
+        with mock.patch.object(everything, "steps_of", return_value=steps):
+            output = self.quietly(everything.test, context, stack)
+        self.assertEqual(output.splitlines()[-3:], [
+            "checkpatch: ERROR", "model: spin is not installed", "5 passed, 2 failed"])
+        self.assertIn("lab: install the packages named above", output)
+        passes.assert_called_once()
+        self.assertEqual((self.root / "build/tally").read_text(), "5 passed, 2 failed\n")
+
+    def test_a_verdict(self) -> None:
+        tally = Tally()
+        self.quietly(tally.verdict, "fine", Verdict(outcomes={"a": "pass", "b": "skip"}))
+        bad = Verdict(Status.NO_RESULT, problems=[str(number) for number in range(30)])
+        lines = self.quietly(tally.verdict, "KUnit", bad).splitlines()
+        every = ["KUnit: no complete result", *(f"  {number}" for number in range(30))]
+        self.assertEqual(tally.wrong, every[:SHORT])
+        self.assertEqual(lines[1:], [*every[:SHOWN], f"  and {31 - SHOWN} more"])
+        self.assertEqual((str(tally), tally.status),
+                         ("1 passed, 1 failed, 1 skipped", Status.NO_RESULT))

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The semantic patches on small sources, and wrong variants, which must give something else."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from lab.base import packages
+from lab.base.data import ROOT
+from lab.tests.repository import Repository
+
+NONBLOCK, UPDATE = "mn_nonblock", "hmm_update"
+TESTS = ROOT / "cocci/tests"
+# By semantic patch: a text, and what replaces it.
+VARIANTS = {
+    NONBLOCK: (
+        ("	... when != true mmu_notifier_range_blockable(...)\n", "	... when any\n"),
+        ("	    when != false !mmu_notifier_range_blockable(...)\n", ""),
+        ("	    when != true b\n", ""), ("	    when != false !E->m\n", ""),
+        ("	h@p\n", "	h@p(...)\n"),
+        ("	alloc(..., GFP_KERNEL | flags, ...)@x@p\n", "	alloc(GFP_KERNEL | flags, ...)@x@p\n"),
+        ("(_start|_end)?", "(_start)?"), ("wait_(event|", "wait_("), (r"(?!\w*trylock)", ""),
+        ("struct mmu_interval_notifier_ops ops", "struct mmu_interval_ops ops"),
+        ("struct hmm_mirror_ops ops", "struct mirror_ops ops"),
+        ("	    when != false r\n", ""), ("	    when != true try(..., b, ...)\n", ""),
+        ("	... when != true <+... !mmu_notifier_range_blockable(...) ...+>\n", "	... when any\n"),
+        ("	    when != true <+... !b ...+>\n", ""), ('value.startswith("-")', "False"),
+        ('("0", "-EAGAIN")', '("0", "-EAGAIN", "-EBUSY")'),
+        ("ways += [way + [callee] for callee in new]", "break")),
+    UPDATE: (
+        ("+ mmu_notifier_range_blockable(u)", "+ u->flags"),
+        ("- if (u->event != HMM_UPDATE_INVALIDATE) S\n", "- if (u->event != HMM_NOTHING) S\n"),
+        ("position p != taken.p;", "position p;"), ("-	u\n+	range\n", "	u\n"),
+        ("- struct hmm_update *\n+ struct mmu_notifier_range *\n", "  struct hmm_update *\n"))}
+LEFT = """\
+7:11-22: driver_sync() gets a struct hmm_update
+26:11-18: forward() gets a struct hmm_update
+40:12-17: trace() gets a struct hmm_update
+42:18-24: event is left to you: that of a range is an enum mmu_notifier_event
+"""
+
+
+def code(text: str) -> list[str]:
+    """Give the lines that are not blank: spatch 1.3 removes blank lines that 1.1.1 keeps."""
+    return [line for line in text.splitlines() if line.strip()]
+
+
+class Cocci(Repository):
+    """spatch in a folder of its own, on copies."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        if missing := packages.missing(packages.UNIT):
+            raise packages.not_installed(missing)
+        shutil.copytree(TESTS, self.root, dirs_exist_ok=True)
+
+    def spatch(self, script: Path, mode: str, *files: str) -> str:
+        """Give what a semantic patch prints. It must not complain."""
+        done = subprocess.run(
+            ["spatch", "--very-quiet", "--sp-file", script, "--local-includes", "-D", mode, *files],
+            cwd=self.root, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
+
+    def result(self, script: Path) -> list[str]:
+        """Give what a semantic patch reports, or what it makes of its source."""
+        if script.stem == NONBLOCK:
+            return self.spatch(script, "report", "mn_nonblock.c").splitlines()
+        shutil.copy(TESTS / "hmm_update.c", self.root)
+        self.spatch(script, "patch", "--in-place", "hmm_update.c")
+        return code((self.root / "hmm_update.c").read_text())
+
+    def test_only_the_semantic_patches_give_what_is_expected(self) -> None:
+        for name, expected in ((NONBLOCK, "mn_nonblock.report"), (UPDATE, "hmm_update.converted.c")):
+            wanted, script = code((TESTS / expected).read_text()), ROOT / f"cocci/{name}.cocci"
+            self.assertEqual(self.result(script), wanted)
+            text = script.read_text()
+            for old, new in VARIANTS[name]:
+                with self.subTest(old=old):
+                    self.assertIn(old, text)
+                    wrong = self.write(script.name, text.replace(old, new))
+                    self.assertNotEqual(self.result(wrong), wanted)
+
+    def test_nonblock(self) -> None:
+        """Mode org finds the same lines. A sleeper in another file is seen if that is given."""
+        script = ROOT / "cocci/mn_nonblock.cocci"
+        lines = (TESTS / "mn_nonblock.report").read_text().splitlines()
+        found = self.spatch(script, "org", "mn_nonblock.c").splitlines()
+        for line, text in zip(lines, found, strict=True):
+            self.assertIn(f"::linb={line.split(':')[1]}::", text)
+        self.assertEqual(self.spatch(script, "report", "far_callback.c"), "")
+        self.assertIn("remap_chunk -> far_remap -> alloc_page(GFP_KERNEL), far_helper.c:6",
+                      self.spatch(script, "report", "far_callback.c", "far_helper.c"))
+
+    def test_update(self) -> None:
+        """A converted driver is left alone. What is left to do is reported."""
+        script, name = ROOT / "cocci/hmm_update.cocci", "hmm_update.converted.c"
+        self.spatch(script, "patch", "--in-place", name)
+        self.assertEqual((self.root / name).read_text(), (TESTS / name).read_text())
+        self.assertEqual(self.spatch(script, "report", name), "")
+        found = self.spatch(script, "report", "hmm_update.c").splitlines()
+        self.assertEqual([line.split(":", 1)[1] for line in found], LEFT.splitlines())

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the lab reads in a report of spin's verifier."""
+
+from lab.base.errors import Status
+from lab.tests.repository import Repository
+from lab.verbs.model import FOLDER, VERIFIED, outcome, read_runs
+
+FULL = ("\nState-vector 60 byte, depth reached 58, errors: 0\n     2159 states, stored\n"
+        "     1938 states, matched\n")
+OPEN = "assertion violated open[((w*(2+1))+at)]"
+BROKEN = (f"pan:1: {OPEN} (at depth 46)\npan: wrote refusal.pml.trail\n"
+          "Warning: Search not completed\nState-vector 68 byte, depth reached 76, errors: 1\n"
+          "      742 states, stored\n")
+
+
+class Model(Repository):
+    """Reports and proof/model/runs."""
+
+    def test_a_report(self) -> None:
+        for text, found in (
+                (FULL, (VERIFIED, 2159)),
+                (FULL.replace("2159", "1.5e+08"), (VERIFIED, 150_000_000)),
+                (BROKEN, ("open[((w*(2+1))+at)]", 742)),
+                (BROKEN.replace(OPEN, "invalid end state"), ("invalid end state", 742))):
+            self.assertEqual(outcome(text), found)
+
+        # What is not whole proves nothing.
+        for text in ("", FULL.partition("errors")[0], f"{FULL}Warning: Search not completed\n",
+                     f"error: max search depth too small\n{FULL}"):
+            self.refused(Status.NO_RESULT, "spin", outcome, text)
+
+    def test_runs(self) -> None:
+        searches = read_runs(FOLDER / "runs")
+        verified = {one.defines[0] for one in searches if one.breaks == VERIFIED}
+        self.assertLessEqual({f"SUBSCRIPTIONS={number}" for number in (1, 2, 3, 4)}, verified)
+        self.assertGreaterEqual(sum(one.breaks != VERIFIED for one in searches), 2)
+        for text in ("one -\n", "one - A=1\none - A=2\n"):
+            self.refused(Status.USAGE, "runs:[12]: ", read_runs, self.write("runs", text))

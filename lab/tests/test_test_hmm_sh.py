@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""test_hmm.sh with one fault at a time: which case of the suite notices it."""
+
+from lab.base.errors import Status
+from lab.judge.verdict import Verdict
+from lab.suites import test_hmm_sh
+from lab.tests.fake import SELFTESTS
+from lab.tests.repository import Repository
+
+SCRIPT = """\
+[ "$(id -u)" = 0 ] || exit 4
+modinfo test_hmm || exit 4
+run()
+{
+	trap "modprobe -r test_hmm" EXIT
+	case $# in
+	1) modprobe test_hmm || exit 1 ;;
+	3) modprobe test_hmm spm_addr_dev0=$2 spm_addr_dev1=$3 || exit 1 ;;
+	*) exit 1 ;;
+	esac
+	./hmm-tests
+}
+if [ $# = 0 ]; then exit 0
+elif [ "$1" = "smoke" ]; then run "$@"
+else exit 1
+fi
+"""
+SMOKE = ["smoke_passes", "smoke_fails", "smoke_is_skipped"]
+MODE = 'elif [ "$1" = "{}" ]; then modprobe test_hmm || exit 1; ./hmm_reap_test\nelse '
+
+
+class Script(Repository):
+    """What counts as passed."""
+
+    def judge(self, text: str, *, stock: bool = False) -> Verdict:
+        self.write(f"{SELFTESTS}/{test_hmm_sh.NAME}", text)
+        verdict = test_hmm_sh.run(self.root, stock=stock)
+        assert verdict
+        return verdict
+
+    def test_a_good_script(self) -> None:
+        self.assertIsNone(test_hmm_sh.run(self.root))
+        good = self.judge(SCRIPT)
+        self.assertEqual((good.status, good.problems, {*good.outcomes.values()}),
+                         (Status.OK, [], {"pass"}))
+        self.assertEqual(self.judge(SCRIPT, stock=True).status, Status.TEST_FAILED)
+        self.assertEqual(self.judge(f"{SCRIPT}exit 0\n", stock=True).status, Status.OK)
+
+    def test_each_fault_is_noticed(self) -> None:
+        addresses = "smoke_with_addresses_passes"
+        for old, new, failing in (
+                ("./hmm-tests", "./hmm-tests; true", SMOKE[1:]),
+                ("./hmm-tests", "true", [*SMOKE, addresses]),
+                ("test_hmm || exit 1", "test_hmm", ["smoke_cannot_load"]),
+                ("$3 || exit 1", "$3", ["smoke_with_addresses_cannot_load"]),
+                ("*) exit 1", "*) exit 0", ["smoke_with_one_address"]),
+                ("else exit 1", "else exit 0", ["unknown_mode"]),
+                ("exit 0\nelif", "exit 1\nelif", ["help"]),
+                ("modinfo test_hmm || exit 4", ":", ["no_module"]),
+                ('[ "$(id -u)" = 0 ] || exit 4', ":", ["not_root"]),
+                ('trap "modprobe -r test_hmm" EXIT', ":", [
+                    *SMOKE, "smoke_cannot_load", addresses, "smoke_with_addresses_cannot_load",
+                    "smoke_with_one_address"])):
+            self.assertEqual(SCRIPT.count(old), 1, old)
+            self.assertEqual(self.judge(SCRIPT.replace(old, new)).unexpected, failing, new)
+
+    def test_another_mode(self) -> None:
+        found = self.judge(SCRIPT.replace("else ", MODE.format("reap"))).unexpected
+        self.assertEqual(found, ["reap_passes", "reap_fails", "reap_is_skipped", "reap_cannot_load"])
+        self.refused(Status.USAGE, "mode new without a test\nname it in MODES", self.judge,
+                     SCRIPT.replace("else ", MODE.format("new")))
