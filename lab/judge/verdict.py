@@ -22,10 +22,10 @@ class Logs:
 
 @dataclass(frozen=True)
 class Splat:
-    """A kernel message that should not be there, and the case it fell into ("" outside any)."""
+    """A kernel message that should not be there."""
 
     line: str
-    case: str
+    case: str  # that it fell into, "" outside any; of a program without cases its name
     allowed: bool = False
 
     def __str__(self) -> str:

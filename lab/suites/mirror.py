@@ -13,7 +13,7 @@ from lab.base.memory import key
 from lab.judge.verdict import PATCHED, Logs, Verdict
 from lab.kernel.build import compiler
 from lab.kernel.kernel import Kernel
-from lab.suites.kit import Kit, read_cases
+from lab.suites.kit import NEVER, Kit, read_cases
 from lab.suites.suite import Expect, Files, program
 
 PROGRAM = Path("tools/testing/selftests/vm/hmm-mirror-tests.c")
@@ -36,8 +36,8 @@ class Mirror(Kit):
     name = PROGRAM.stem
     line = f"lab.run=/{name}"
 
-    def __init__(self) -> None:
-        super().__init__(read_cases(CASES))
+    def __init__(self, may_skip: str = NEVER) -> None:
+        super().__init__(read_cases(CASES), may_skip)
 
     def contents(self, kernel: Kernel) -> Files:
         made = program(kernel.place, self.name, key(kernel.tree_key, compiler()),

@@ -156,8 +156,7 @@ def initrd(place: Path, kernel: Kernel, contents: Files) -> None:
 
 def kernel_tool(kernel: Kernel) -> Path:
     """Give gen_init_cpio of the lowest kernel that is built: it is the same in all of a base."""
-    while (kernel.donor and kernel.donor.bootable
-           and kernel.donor.fragments == kernel.fragments):
+    while kernel.donor and kernel.donor.bootable and kernel.donor.fragments == kernel.fragments:
         kernel = kernel.donor
     return kernel.tool()
 

@@ -51,7 +51,7 @@ class Boots(FakeLab):
                 ("judge.json", '"expect"', '"x"', Status.USAGE, "judge.json: 'expect'", "correct"),
                 ("results.log", "", (stock / "results.log").read_text(), Status.TEST_FAILED,
                  "refuser_first_among_1: fail, but expected to pass", "results.log has the reason"),
-                ("results.log", "lab: kit exited 0\n", "", Status.NO_RESULT, "results are cut", "")):
+                ("results.log", "lab: kit exited 0\n", "", Status.NO_RESULT, "are cut", "")):
             path = f"build/pack/6.12/patched/kit/{name}"
             before = self.edit(path, old or (self.root / path).read_text(), new)
             self.judge(status, words, last)

@@ -43,7 +43,8 @@ class CommandLine(Repository):
         self.assertFalse((self.root / "build").exists())
         return status, output.getvalue().splitlines()
 
-    def test_what_is_wrong_is_said_in_two_lines(self) -> None:
+    def test_words(self) -> None:
+        """What is wrong is said in two lines; every base can be tested."""
         for line, words, last in USAGE:
             with self.subTest(line=line):
                 status, lines = self.main(*line.split())
@@ -51,15 +52,12 @@ class CommandLine(Repository):
                 self.assertIn(words, lines[0])
                 self.assertRegex(lines[1], f"^lab: .*{last}")
 
-    def test_every_base_can_be_tested(self) -> None:
         for name in bases.read(ROOT).bases:
             status, lines = self.main("test", f"BASE={name}", "TREE=/nowhere", "--dryrun")
             self.assertEqual((status, lines[-1]), (0, "lab: everything as expected"))
-
-    def test_help(self) -> None:
-        for status, argv in ((Status.OK, ["--help"]), (Status.OK, ["help"]), (Status.USAGE, [])):
-            found, lines = self.main(*argv)
-            self.assertEqual(found, status)
+        for wanted, argv in ((Status.OK, ["--help"]), (Status.OK, ["help"]), (Status.USAGE, [])):
+            status, lines = self.main(*argv)
+            self.assertEqual(status, wanted)
             self.assertLessEqual({verb.name for verb in cli.VERBS},
                                  {line.split()[0] for line in lines if line.startswith("  ")})
             for one, meaning in MEANING.items():

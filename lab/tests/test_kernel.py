@@ -19,12 +19,13 @@ class Config(Repository):
                                      ("1/lib/two.c", "1.0", ["vm", "vm-1.0", "more"]),
                                      ("2/mm/a.c", "3.0", ["vm", "more"])):
             tree = self.write(name, "").parents[1]
-            self.assertEqual([path.stem for path in build.fragments(self.root, version, tree)], found)
+            paths = build.fragments(self.root, version, tree)
+            self.assertEqual([path.stem for path in paths], found)
 
     def test_lost_options(self) -> None:
         for line in ("CONFIG_A=y", "CONFIG_N=4", "# CONFIG_OFF is not set", "CONFIG_UNKNOWN=n",
-                     "# CONFIG_UNKNOWN is not set", "# a comment", "CONFIG_GONE=y\n#IF#CONFIG_GONE=y",
-                     "#CHECK#CONFIG_GONE=y\n# CONFIG_GONE is not set"):
+                     "# CONFIG_UNKNOWN is not set", "# a comment", "CONFIG_X=y\n#IF#CONFIG_X=y",
+                     "#CHECK#CONFIG_X=y\n# CONFIG_X is not set"):
             self.assertEqual(build.lost_options(CONFIG, line), [], line)
         for line in ("CONFIG_A=m", "CONFIG_N=5", "CONFIG_OFF=y", "CONFIG_GONE=y",
                      "# CONFIG_A is not set", "CONFIG_AB=n"):

@@ -2,20 +2,23 @@
 """The verbs that boot, from the source to the report, on a fake kernel."""
 
 import json
+import os
 import signal
 from typing import Any
 
+from lab.base import memory
 from lab.base.errors import LabError, Status
 from lab.judge.verdict import Verdict
 from lab.tests.fake import CORE, DRIVER, KIT, NEW, FakeLab, mail, ready, wait_for_end
-from lab.tests.repository import Repository
 from lab.verbs import mutants
 
 ALL = ["patched KUnit", "patched hmm-tests", "patched hmm_reap_test", "patched kit",
        "stock hmm-tests", "stock kit"]
-AFTER = NEW + "after() { case $PWD in *patched/%s) sed -i '%s' results.log;; esac; }\n"
-SILENT = NEW + "after() { : > results.log; : > console.log; }\n"
+AFTER = "after() {{ case $PWD in *patched/{}) sed -i '{}' results.log;; esac; }}\n"
+SILENT = "after() { : > results.log; : > console.log; }\n"
 PATCH = "series/6.12/core/0002-exact-pairs.patch"
+MOOD, CONFIG, LIST = "bin/mood", "lab/configs/vm.config", "proof/mutants/6.12"
+DISK = "lab/base/memory.py"
 HUNKS = "# words\n\n== one a.c\n \tif (x)\n-\t\tfoo();\n+\t\tbar();\n@@\n-\tend();\n"
 
 
@@ -50,38 +53,37 @@ class Verbs(FakeLab):
         """A change of image, initrd, command line or QEMU boots it again."""
         self.booted()
         self.assertEqual(self.lab("run").count("results, cached"), 6)
-        self.assertEqual(self.booted(), [])
         some = [one for one in ALL if "reap" not in one]
         for name, text, boots in (
                 ("lab/configs/gate.config", "CONFIG_B=y\n", []),
                 ("lab/configs/selftests", "hmm-tests stock mm - boot=hugepages=8\n",
                  ["patched hmm-tests", "stock hmm-tests"]),
                 ("kit/mn-kit.c", "another", ["patched KUnit", "patched kit", "stock kit"]),
-                ("bin/mood", NEW, some), ("lab/configs/vm.config", "CONFIG_B=y\n", some)):
+                (MOOD, NEW, some), (CONFIG, "CONFIG_B=y\n", some)):
             self.write(name, text)
             self.lab("run")
             self.assertEqual(self.booted(), boots, name)
 
     def test_a_boot_that_was_not_as_expected_is_booted_again(self) -> None:
-        for mood, status, words, of_program, again in (
-                (AFTER % ("hmm-tests", "s/^ok 2/not &/"), Status.TEST_FAILED,
+        for number, (mood, status, words, of_program, again) in enumerate((
+                (AFTER.format("hmm-tests", "s/^ok 2/not &/"), Status.TEST_FAILED,
                  "anon_read: pass on stock, fail with the series", 1, ["patched hmm-tests"]),
-                (AFTER.replace("2", "4", 1) % ("kit", "$d"), Status.NO_RESULT,
-                 "the results are cut", 0, ["patched kit"]),
-                (SILENT, Status.NO_RESULT, "the kernel wrote nothing on its console", 7, ALL)):
-            self.write("bin/mood", mood)
+                (AFTER.format("kit", "$d"), Status.NO_RESULT, "the results are cut", 0,
+                 ["patched kit"]),
+                (SILENT, Status.NO_RESULT, "the kernel wrote nothing on its console", 7, ALL))):
+            self.write(MOOD, f"version={number}x\n{mood}")
             output = self.lab("run", status=status)
             self.assertIn(words, output)
             self.assertEqual("NOT the same" in output, bool(of_program))
             self.assertEqual(self.report()["selftests"]["hmm-tests"]["status"], of_program)
             self.booted()
-            self.write("bin/mood", mood.partition("\n")[0])
+            self.write(MOOD, f"version={number}x\n")
             self.lab("run")
             self.assertEqual(self.booted(), again)
 
     def test_what_goes_wrong_is_named_and_nothing_is_lost(self) -> None:
         """At the end the same command goes on."""
-        space = self.edit("lab/base/memory.py", "= 0 ", "= 0 ").replace("= 0 ", "= 1 << 60 ")
+        space = (self.root / DISK).read_text().replace("NEEDED = 0", "NEEDED = 1<<60")
         for name, text, status, words, last in (
                 (PATCH, mail("x", ("mm/pairs.c", "other\n", "new\n")), Status.NOT_APPLIED,
                  f"{PATCH} does not apply at mm/pairs.c", "refresh the named patch"),
@@ -94,12 +96,11 @@ class Verbs(FakeLab):
                 ("series/6.12/core/0009-new.patch", "", Status.NOT_APPLIED, "not listed in series",
                  "echo 0009-new.patch >> .*core/series"),
                 ("series/bases.toml", "bases = 1", Status.USAGE, "bases has to be a dict", "line"),
-                ("lab/configs/vm.config", "CONFIG_A=y\nCONFIG_GONE=y\n", Status.NOT_BUILT,
-                 "lost CONFIG_GONE=y", "add what selects them"),
-                ("lab/base/memory.py", space, Status.DISK_FULL, "free, a build needs",
-                 "make clean"),
-                ("bin/mood", NEW + "before() { echo no such machine >&2; exit 1; }\n",
-                 Status.GUEST, "no such machine", "console.log")):
+                (CONFIG, "CONFIG_A=y\nCONFIG_GONE=y\n", Status.NOT_BUILT, "lost CONFIG_GONE=y",
+                 "add what selects them"),
+                (DISK, space, Status.DISK_FULL, "free, a build needs", "make clean"),
+                (MOOD, NEW + "before() { echo no such machine >&2; exit 1; }\n", Status.GUEST,
+                 "no such machine", "console.log")):
             with self.subTest(words=words):
                 file, kept = self.root / name, self.reports()
                 before = file.read_text() if file.exists() else ""
@@ -114,11 +115,14 @@ class Verbs(FakeLab):
 
     def test_what_cannot_be_run(self) -> None:
         before = sorted(self.root.rglob("*"))
-        for words, status, last in (
-                (("TREE=",), Status.NO_SOURCE, "make ... BASE=6.12 TREE=DIR"),
-                (("TREE=/nowhere",), Status.NO_SOURCE, "TREE=DIR"),
-                (("PART=x",), Status.USAGE, "PART is one of: core more$")):
-            self.lab("run", *words, status=status, last=last)
+        with memory.lock(self.place):
+            self.assertIn(f"in use by process {os.getpid()}\n", self.lab(
+                "run", status=Status.LOCKED, last="wait for the process"))
+        for word, status, last in (
+                ("TREE=", Status.NO_SOURCE, "make ... BASE=6.12 TREE=DIR"),
+                ("TREE=/nowhere", Status.NO_SOURCE, "TREE=DIR"),
+                ("PART=x", Status.USAGE, "PART is one of: core more$")):
+            self.lab("run", word, status=status, last=last)
         for verb, kernels, boots in (("run", 2, 8), ("revert", 4, 6), ("mutants", 5, 9)):
             output = self.lab(verb, "--dryrun", "TREE=")
             self.assertIn(f"\n{verb}: {boots} boots\n", output)
@@ -129,25 +133,19 @@ class Verbs(FakeLab):
         """No child and no report outlives the lab; what is finished does."""
         for number, status, last in (
                 (signal.SIGINT, 130, "run the same command again"), (signal.SIGTERM, 130, "again"),
-                (signal.SIGHUP, 130, "again"), (signal.SIGKILL, -signal.SIGKILL, "stock tree|.*")):
+                (signal.SIGHUP, 130, "again"), (signal.SIGKILL, -signal.SIGKILL, "")):
             with self.subTest(signal=number.name):
                 process = self.hang("run")
+                other = self.lab("revert", status=Status.LOCKED)
+                self.assertIn(f"in use by process {process.pid}\n", other)
                 process.send_signal(number)
                 found, lines = self.end(process)
                 self.assertEqual(found, status, lines)
                 self.assertRegex(lines[-1], last)
                 wait_for_end(self.root)
                 self.assertEqual(self.reports(), [])
-        self.write("bin/mood", NEW)
+        self.write(MOOD, NEW)
         self.assertIn("build patched kernel: cached", self.lab("run"))
-
-    def test_a_second_run_touches_nothing(self) -> None:
-        first = self.hang("run")
-        before = sorted(self.root.rglob("*"))
-        for verb in ("run", "revert", "pack"):
-            output = self.lab(verb, status=Status.LOCKED, last="wait for the process")
-            self.assertIn(f"in use by process {first.pid}\n", output)
-        self.assertEqual(sorted(self.root.rglob("*")), before)
 
     def test_revert(self) -> None:
         output = self.lab("revert")
@@ -163,7 +161,7 @@ class Verbs(FakeLab):
         (self.place / "boots/patched/hmm_reap_test/ran.json").unlink()
         self.lab("revert")
         self.assertEqual(self.booted(), [])
-        self.write("bin/mood", NEW + 'after() { sed -i "s/^not //" results.log; }\n')
+        self.write(MOOD, NEW + 'after() { sed -i "s/^not //" results.log; }\n')
         self.lab("revert", status=Status.NO_RESULT, last="make run BASE=6.12$")
         output = self.lab("revert", "PATCH=exact-pairs", status=Status.TEST_FAILED)
         self.assertIn("without exact-pairs none of its cases fails (refuser_first_among_1", output)
@@ -180,11 +178,10 @@ class Verbs(FakeLab):
         self.assertRegex(output, r"reap-test +KUnit 2, hmm_reap_test 1\n  kunit +KUnit 2\n")
         self.assertEqual(self.booted(), ["at-kunit KUnit"])
         self.assertIn("at reap-test: cached\n  at kunit: cached", self.lab("steps"))
-        self.write("bin/mood", NEW + 'after() { sed -i "s/  ok 2 tree/  not ok 2 tree/" console.log; }\n')
+        self.write(MOOD, NEW + 'after() { sed -i "s/  ok 2 tree/  not ok 2 tree/" console.log; }\n')
         output = self.lab("steps", status=Status.TEST_FAILED)
         self.assertRegex(output, r"(?s)KUnit at kunit .*tree fails.*kunit +KUnit 1 NOT OK\n")
-        self.assertEqual(self.booted(), ["at-kunit KUnit", "patched KUnit",
-                                         "patched hmm_reap_test"])
+        self.assertEqual(self.booted(), ["at-kunit KUnit", *ALL[0:3:2]])
 
     def test_mutants(self) -> None:
         output = self.lab("mutants", status=Status.TEST_FAILED)
@@ -192,40 +189,31 @@ class Verbs(FakeLab):
                      "2 of 4: killed by KUnit tree: kunit-sees", "3 of 4: SURVIVED: not-seen",
                      "4 of 4: killed by the kernel: tree = 2; /* told: said"):
             self.assertIn(f"  {line}\n", output)
-        self.assertEqual(self.report("mutants.json")["survivors"], ["not-seen"])
         self.lab("mutants", "MUTANT=said")
-        self.assertEqual(len(self.report("mutants.json")["killed"]), 3)
+        found = self.report("mutants.json")
+        self.assertEqual((found["survivors"], len(found["killed"])), (["not-seen"], 3))
         for text, words, status, said, last in (
                 ("== one mm/pairs.c reports=case.all_accept\n-no\n+on\n", (), Status.TEST_FAILED,
                  "it prints 'case all_accept', on the kernel without a", "make run BASE=6.12$"),
-                ("== one mm/x.c\n-no\n+on\n", (), Status.USAGE, "no patch touches mm/x.c", "a file"),
+                ("== one mm/x.c\n-n\n+o\n", (), Status.USAGE, "no patch touches mm/x.c", "a file"),
                 (HUNKS, ("MUTANT=x",), Status.USAGE, "no mutant 'x'", "MUTANT is one of: one$"),
                 (HUNKS, ("PART=more",), Status.USAGE, "6.12-more does not exist", "for: 6.12$")):
-            self.write("proof/mutants/6.12", text)
+            self.write(LIST, text)
             self.assertIn(said, self.lab("mutants", *words, status=status, last=last))
-
-
-class Mutants(Repository):
-    """The reader of proof/mutants, and which test is said to have noticed."""
-
-    def test_hunks(self) -> None:
-        (one,) = mutants.read(self.write("7.3", HUNKS.replace("a.c", "a.c reports=by.whom")))
+        (one,) = mutants.read(self.write(LIST, HUNKS.replace("a.c", "a.c reports=by.whom")))
         self.assertEqual((one.name, one.file, one.reports), ("one", "a.c", "by.whom"))
         self.assertEqual(one.changed("\tif (x)\n\t\tfoo();\n\tend();\n\tfoo();\n"),
                          "\tif (x)\n\t\tbar();\n\tfoo();\n")
         for text in (HUNKS * 2, "== one\n-x\n", "== one a.c\nfoo\n"):
-            self.refused(Status.USAGE, "7.3: `== one", mutants.read, self.write("7.3", text))
-        found = {path.name: mutants.read(path) for path in mutants.FOLDER.glob("[0-9]*")}
-        self.assertGreaterEqual(len(found["7.3"]), 20)
-        self.assertTrue(all(one.reports for one in found["7.3-debug"]))
+            self.refused(Status.USAGE, "6.12: `== one", mutants.read, self.write(LIST, text))
+        self.assertGreaterEqual(len(mutants.read(mutants.FOLDER / "7.3")), 20)
 
     def test_killer(self) -> None:
-        """Silence kills nothing, and proves nothing where messages were lost."""
+        """Silence kills no mutant, and proves nothing where messages were lost."""
         dropped = "[ 1.0] x\n** 3 printk messages dropped **\n"
         cut, two = Verdict(Status.NO_RESULT), Verdict(Status.TEST_FAILED, unexpected=["a", "b"])
         for verdict, last, console, found in (
-                (two, "z", "", "kit a and 1 more"), (two, "z", dropped, "kit a and 1 more"),
-                (Verdict(Status.GUEST), "z", "", "kit z does not end"), (cut, "", "", ""),
-                (Verdict(), "z", "", "")):
+                (two, "z", dropped, "kit a and 1 more"), (Verdict(), "z", "", ""),
+                (Verdict(Status.GUEST), "z", "", "kit z does not end"), (cut, "", "", "")):
             self.assertEqual(mutants.killer("kit", verdict, last, console), found)
         self.assertRaises(LabError, mutants.killer, "kit", cut, "z", dropped)

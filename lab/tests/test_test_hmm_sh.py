@@ -25,7 +25,8 @@ elif [ "$1" = "smoke" ]; then run "$@"
 else exit 1
 fi
 """
-SMOKE = ["smoke_passes", "smoke_fails", "smoke_is_skipped"]
+SMOKE, NO_LOAD = ["smoke_passes", "smoke_fails", "smoke_is_skipped"], "smoke_cannot_load"
+AT = "smoke_with_addresses_"
 MODE = 'elif [ "$1" = "{}" ]; then modprobe test_hmm || exit 1; ./hmm_reap_test\nelse '
 
 
@@ -47,25 +48,24 @@ class Script(Repository):
         self.assertEqual(self.judge(f"{SCRIPT}exit 0\n", stock=True).status, Status.OK)
 
     def test_each_fault_is_noticed(self) -> None:
-        addresses = "smoke_with_addresses_passes"
         for old, new, failing in (
                 ("./hmm-tests", "./hmm-tests; true", SMOKE[1:]),
-                ("./hmm-tests", "true", [*SMOKE, addresses]),
-                ("test_hmm || exit 1", "test_hmm", ["smoke_cannot_load"]),
-                ("$3 || exit 1", "$3", ["smoke_with_addresses_cannot_load"]),
+                ("./hmm-tests", "true", [*SMOKE, f"{AT}passes"]),
+                ("test_hmm || exit 1", "test_hmm", [NO_LOAD]),
+                ("$3 || exit 1", "$3", [f"{AT}cannot_load"]),
                 ("*) exit 1", "*) exit 0", ["smoke_with_one_address"]),
                 ("else exit 1", "else exit 0", ["unknown_mode"]),
                 ("exit 0\nelif", "exit 1\nelif", ["help"]),
                 ("modinfo test_hmm || exit 4", ":", ["no_module"]),
                 ('[ "$(id -u)" = 0 ] || exit 4', ":", ["not_root"]),
                 ('trap "modprobe -r test_hmm" EXIT', ":", [
-                    *SMOKE, "smoke_cannot_load", addresses, "smoke_with_addresses_cannot_load",
+                    *SMOKE, NO_LOAD, f"{AT}passes", f"{AT}cannot_load",
                     "smoke_with_one_address"])):
             self.assertEqual(SCRIPT.count(old), 1, old)
             self.assertEqual(self.judge(SCRIPT.replace(old, new)).unexpected, failing, new)
 
     def test_another_mode(self) -> None:
         found = self.judge(SCRIPT.replace("else ", MODE.format("reap"))).unexpected
-        self.assertEqual(found, ["reap_passes", "reap_fails", "reap_is_skipped", "reap_cannot_load"])
+        self.assertEqual(found, [name.replace("smoke", "reap") for name in (*SMOKE, NO_LOAD)])
         self.refused(Status.USAGE, "mode new without a test\nname it in MODES", self.judge,
                      SCRIPT.replace("else ", MODE.format("new")))

@@ -76,7 +76,7 @@ class Trees(Repository):
         self.assertEqual(self.contents(), before)
 
     def test_a_changed_patch_keeps_its_slug_and_a_new_one_gets_one(self) -> None:
-        """Names are the placeholders, whoever commits. There and back changes nothing."""
+        """Names are the placeholders for any committer. There and back changes nothing."""
         self.write(f"series/1.0/core/{COVER}", LETTER)
         self.write("build/1.0/tree/b.c", "new\n")
         self.git("add", "-f", "b.c")

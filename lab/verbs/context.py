@@ -144,7 +144,9 @@ ENGINES = {"qemu": qemu.Qemu}
 
 def suite_of(stack: Stack) -> Suite:
     """Give the suite with listed cases: the kit, or for v5.3 what its part adds."""
-    return kit.Kit(kit.read_cases(ROOT / "kit/cases", stack.base)) if stack.base.kit else Mirror()
+    if stack.base.kit:
+        return kit.Kit(kit.read_cases(ROOT / "kit/cases", stack.base))
+    return Mirror(stack.base.may_skip.get(Mirror.name, kit.NEVER))
 
 
 def cures(stack: Stack) -> set[str]:
