@@ -62,7 +62,7 @@ VERBS = (
          (*BOOTED, "SKIP"), run.run, run.plan),
     Verb("revert", "take each patch out alone: its cases must fail", (*BOOTED, "PATCH"),
          revert.run, revert.plan),
-    Verb("steps", "the tests pass at each patch, from the first one on that adds them", BOOTED,
+    Verb("steps", "run the tests at each patch, from the first patch that adds them", BOOTED,
          steps.run, steps.plan),
     Verb("gate", "each patch builds everywhere and adds no finding; one base or all", ON,
          everything.gates),
@@ -102,7 +102,7 @@ def usage() -> str:
         shown = " ".join(f"[{name}={WORDS[name]}]" for name in verb.words)
         lines += [f"  {verb.name.ljust(14)} {verb.help}", *([f"{'':17}{shown}"] if shown else [])]
     return "\n".join([*lines, "  clean          remove build/", "",
-                      "--dryrun (make: DRYRUN=yes) prints the kernels and boots of a verb only.",
+                      "--dryrun (make: DRYRUN=yes): a verb that boots prints its kernels and boots only.",
                       "", "exit statuses (make prints them as Error N):", exit_table()])
 
 

@@ -100,7 +100,8 @@ class Folder:
     def is_done(self, engine: str) -> bool:
         """Say whether this engine ran this boot to its logs."""
         ran = self.ran()
-        return (ran.get("boot") == digest(self.place / BOOT) and ran.get("engine") == engine
+        return (not ran.get("again") and ran.get("engine") == engine
+                and ran.get("boot") == digest(self.place / BOOT)
                 and all((self.place / name).exists() for name in (CONSOLE, RESULTS)))
 
     def begin(self) -> None:
@@ -116,8 +117,9 @@ class Folder:
         write_atomic(self.place / RAN, json.dumps(note, indent=1) + "\n")
 
     def forget(self) -> None:
-        """Let the next run boot it again; the logs stay."""
-        (self.place / RAN).unlink(missing_ok=True)
+        """Let the next run boot it again; the logs stay, to be judged."""
+        if ran := self.ran():
+            write_atomic(self.place / RAN, json.dumps({**ran, "again": True}) + "\n")
 
     def verify(self) -> None:
         """Raise NO_RESULT unless the logs are those of this boot."""

@@ -12,9 +12,9 @@ from lab.base import memory
 from lab.base.errors import LabError, Status
 from lab.base.proc import Progress, Shell, ask
 
-# What make leaves in kit/ and proof/, where a user has called it there.
-BUILT = (".*", "*.o", "*.ko", "*.mod", "*.mod.c", "Module.symvers", "modules.order", "mn-kit",
-         "mn-soak", "mn-users", "mn-bench")
+# Files in kit/ and proof/ that no build depends on, and what make leaves there.
+IGNORED = (".*", "*.o", "*.ko", "*.mod", "*.mod.c", "Module.symvers", "modules.order", "mn-kit",
+           "mn-soak", "mn-users", "mn-bench", "*.md", "cases")
 OBJECT = re.compile(rb"^  (?:CC|AS) ", re.MULTILINE)
 OPTION = re.compile(r"(?:#CHECK#|#IF#)?(?:# )?(CONFIG_\w+)(?:=| is not set$)")
 NO_GIT = "/nonexistent"  # as GIT_DIR: no repository is looked for
@@ -165,7 +165,7 @@ def programs(shell: Shell, folder: Path, src: Path, origin: Path, products: Sequ
              cache: Path, title: str) -> None:
     """Build the module and programs of a folder of this repository in a copy of it."""
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(origin, folder, ignore=shutil.ignore_patterns(*BUILT))
+    shutil.copytree(origin, folder, ignore=shutil.ignore_patterns(*IGNORED))
     external(shell, folder, src, cache, title, "module", "program")
     for name in products:
         if not (folder / name).exists():

@@ -9,7 +9,7 @@ objects are in the tree's O/; the notes in O/.done say which kernel they are.
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -189,66 +189,57 @@ class Kernel:
         """Give the place of the image, which build() makes."""
         return self.place / "image"
 
+    def step(self, name: str, wanted: str, made: Path, work: Callable[[Shell], None]) -> bool:
+        """Do a step with the objects of this kernel."""
+        def with_objects(shell: Shell) -> None:
+            self.ready()
+            work(shell)
+
+        return memory.step(self.place, name, wanted, made, with_objects)
+
+    def copy_out(self, name: str, wanted: str, source: str) -> bool:
+        """Copy a file of the objects to the kernel's place."""
+        return self.step(name, wanted, self.place / name, lambda _shell: copy_whole(
+            self.src / "O" / source, self.place / name))
+
     def build(self) -> None:
         """Build the image."""
-        def work(shell: Shell) -> None:
-            self.ready()
-            copy_whole(self.src / "O" / self.arch.image, self.image)
-            copy_whole(self.src / "O/.config", self.place / "config")
-
-        ran = memory.step(self.place, "image", self.key, self.image, work)
+        ran = self.copy_out("image", self.key, self.arch.image)
         if not ran and self.name not in self.source.shown:
             print(f"  build {self.name} kernel: cached")
         self.source.shown.add(self.name)
 
-    def programs(self, origin: Path, products: Sequence[str]) -> str:
-        """Build a folder of this repository against the kernel, in place/NAME; give its key."""
+    def programs(self, origin: Path, products: Sequence[str]) -> None:
+        """Build a folder of this repository against the kernel, in place/NAME."""
         folder = self.place / origin.name
-        kit = memory.folder_key(ROOT / "kit", build.BUILT)  # other folders use its sources
-        wanted = key(self.key, kit, memory.folder_key(origin, build.BUILT))
-
-        def work(shell: Shell) -> None:
-            self.ready()
-            build.programs(shell, folder, self.src, origin, products, self.source.cache,
-                           f"{self.name} {origin.name}")
-
-        memory.step(self.place, origin.name, wanted, folder / products[-1], work)
-        return wanted
+        kit = memory.folder_key(ROOT / "kit", build.IGNORED)  # other folders use its sources
+        wanted = key(self.key, kit, memory.folder_key(origin, build.IGNORED))
+        self.step(origin.name, wanted, folder / products[-1], lambda shell: build.programs(
+            shell, folder, self.src, origin, products, self.source.cache,
+            f"{self.name} {origin.name}"))
 
     def module(self, source: str) -> None:
         """Link a source that the kernel has built in as a module."""
-        folder = self.place / "module"
-
-        def work(shell: Shell) -> None:
-            self.ready()
-            build.module(shell, folder, self.src, self.src / source, self.source.cache)
-
-        product = folder / Path(source).with_suffix(".ko").name
-        memory.step(self.place, "module", self.key, product, work)
+        made = self.place / "module" / Path(source).with_suffix(".ko").name
+        self.step("module", self.key, made, lambda shell: build.module(
+            shell, made.parent, self.src, self.src / source, self.source.cache))
 
     def tool(self) -> Path:
         """Give the kernel's own gen_init_cpio."""
-        path = self.place / "gen_init_cpio"
-
-        def work(shell: Shell) -> None:
-            self.ready()
-            copy_whole(self.src / "O/usr/gen_init_cpio", path)
-
-        memory.step(self.place, "gen_init_cpio", self.source.identity, path, work)
-        return path
+        self.copy_out("gen_init_cpio", self.source.identity, "usr/gen_init_cpio")
+        return self.place / "gen_init_cpio"
 
     def debug_object(self, name: str) -> Path:
         """Give an object with debugging information; the next build compiles it again."""
         made = self.place / "debug.o"
 
         def work(shell: Shell) -> None:
-            self.ready()
             self.notes.forget("kernel")
             command = build.make(self.src, f"KCFLAGS={DEBUG}", name)
             shell.run(command, Status.NOT_BUILT, env=build.environment(self.source.cache))
             copy_whole(self.src / "O" / name, made)
 
-        memory.step(self.place, "debug", self.key, made, work)
+        self.step("debug", self.key, made, work)
         return made
 
 

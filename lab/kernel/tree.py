@@ -4,7 +4,7 @@
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from lab.base import memory
@@ -179,8 +179,3 @@ class Mutant(Change):
 def show(tree: Path, commit: str) -> str:
     """Give the patch of a commit."""
     return git(tree, "show", "--format=", commit)
-
-
-def named(change: Change, name: str) -> Change:
-    """Give a change under another name."""
-    return replace(change, name=name)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A made-up repository, kernel tree and QEMU, in which the whole lab runs in seconds.
 
-The image of the fake kernel is the text of its sources. The fake QEMU reads in it which fixes the
-kernel has, and writes the logs of such a guest.
+What is neither data of a test nor a patch is in lab/tests/skeleton.
 """
 
 import atexit
@@ -15,8 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from functools import cache
+from glob import glob
 from pathlib import Path
 
 from lab.base.data import ROOT
@@ -26,66 +25,8 @@ from lab.tests.repository import Repository, base, part
 GUARD = 300.0  # seconds after which a wait has failed
 GOLDEN = Path(__file__).with_name("golden")
 SELFTESTS = "tools/testing/selftests/mm"
-MAKEFILE = """\
-ifdef M
-KERNELRELEASE = fake
-include $(M)/Makefile
-modules:; cat $(M)/*.c; for one in $(obj-m:.o=); do cp $(M)/$$one.c $(M)/$$one.ko; done
-endif
-tinyconfig:; mkdir -p $(O); echo CONFIG_TINY=y > $(O)/.config
-olddefconfig:; sed -i /CONFIG_GONE/d $(O)/.config
-usr/ arch/x86/realmode/:; mkdir -p $(O)/$@; cp -r $@. $(O)/$@
-modules_prepare:; cp Makefile $(O)/
-vmlinux: $(patsubst %.c,$(O)/%.o,$(wildcard mm/*.c)); cat $^ $(O)/.config > $(O)/$@
-$(O)/%.o: %.c; @mkdir -p $(@D); echo "  CC      $*.o"; ! grep '^#error' $< && cp $< $@
-bzImage: vmlinux; mkdir -p $(O)/arch/x86/boot; cp $(O)/vmlinux $(O)/arch/x86/boot/bzImage
-.PHONY: usr/ arch/x86/realmode/
-"""
-INITRD = '#!/bin/sh\nwhile read -r a b c _; do echo $a $b; [ $a != file ] || cat $c; done < $1\n'
-MERGE = '#!/bin/sh\nshift 3\nout=$1\nshift\ncat "$@" >> "$out"\n'
 STOCK = {name: f"int {name} = 0;\n" for name in ("tree", "pairs", "code")}
-DRIVER = "int driver;\n"
-TREE = {
-    "Makefile": MAKEFILE, "usr/gen_init_cpio": INITRD, "scripts/kconfig/merge_config.sh": MERGE,
-    "arch/x86/realmode/rm.S": "", "lib/test_hmm.c": DRIVER, f"{SELFTESTS}/hmm-tests.c":
-    "int main(void) { return 0; }\n", **{f"mm/{name}.c": text for name, text in STOCK.items()}}
-KIT = """\
-ifneq ($(KERNELRELEASE),)
-obj-m := mn_kit.o
-else
-module:; $(MAKE) -C $(KDIR) M=$(CURDIR) modules
-program:; cp mn-kit.c mn-kit
-endif
-"""
-# `has` looks for a fix in the image. A test may set `version`, `before` and `after` in bin/mood.
-QEMU = """\
-#!/bin/sh
-here=$(dirname "$0") version=1
-before() { :; }; after() { :; }
-[ ! -e "$here/mood" ] || . "$here/mood"
-if [ "$1" = --version ]; then echo "QEMU emulator version $version"; exit; fi
-case "$*" in *" -initrd "*) ;; *) exit ;; esac # only tries KVM
-echo "$(basename "$(dirname "$PWD")") ${PWD##*/}" >> "$here/booted"
-before
-has() { grep -q "$1 = 1" image; }
-bad() { has "$1" || printf 'not '; }
-log=hmm-tests
-case "$*" in *lab.run=* | *kunit.enable=1*) ;; *) log=patched; grep -q ' = 1;' image || log=stock
-esac
-for name in console results; do cp "$here/golden/$log.$name" $name.log; done
-case "$*" in *lab.run=*/hmm_reap_test*)
-	printf '1..1\\n%sok 1 reap\\nlab: hmm_reap_test exited 0\\n' "$(bad tree)" > results.log ;;
-*kunit.enable=1*)
-	printf '1..1\\n    # Subtest: mmu_notifier\\n    1..2\\n    ok 1 any\\n' >> console.log
-	printf '    %sok 2 tree\\nok 1 mmu_notifier\\n' "$(bad tree)" >> console.log ;;
-esac
-[ $log != patched ] || for fix in 2:pairs 4:code 6:tree; do
-	has "${fix#*:}" || sed -i "s/^ok ${fix%:*} /not &/" results.log
-done
-grep told image >> console.log
-after
-exit 0
-"""
+DRIVER, PROGRAM = "int driver;\n", "int main(void) { return 0; }\n"
 NEW = "version=2\n"  # everything boots again
 MUTANTS = "".join(f"== {name} mm/{path}.c{more}\n-int {path} = 1;\n+int {path} = {new};\n\n"
                   for name, path, new, more in (
@@ -93,20 +34,22 @@ MUTANTS = "".join(f"== {name} mm/{path}.c{more}\n-int {path} = 1;\n+int {path} =
                       ("not-seen", "code", "1; /* */", ""),
                       ("said", "tree", "2; /* told */", r" reports=tree.*told")))
 FILES = {
-    "bin/qemu-system-x86_64": QEMU, "kit/cases": (GOLDEN / "cases").read_text(),
-    "kit/Makefile": KIT, "kit/mn_kit.c": "", "kit/mn-kit.c": "", "intree/reports": "",
+    "linux/arch/x86/realmode/rm.S": "", "linux/lib/test_hmm.c": DRIVER, "intree/reports": "",
+    f"linux/{SELFTESTS}/hmm-tests.c": PROGRAM, "kit/mn_kit.c": "", "kit/mn-kit.c": "",
+    "kit/cases": (GOLDEN / "cases").read_text(),
+    **{f"linux/mm/{name}.c": text for name, text in STOCK.items()},
     "lab/configs/vm.config": "CONFIG_A=y\n", "proof/mutants/6.12": MUTANTS,
     "lab/configs/selftests": "hmm-tests stock mm -\nin_no_tree stock mm -\n"
                              "hmm_reap_test series mm end-interval-tree\n",
-    "series/bases.toml": base("6.12", part("core"), part("more")).replace('package = "linux"', "")
-}
+    # Without a package, so the base needs TREE=.
+    "series/bases.toml": base("6.12", part("core"), part("more")).replace("package =", "suite =")}
 # By slug what a patch changes: path, old and new text.
 CORE = {
     "end-interval-tree": ("mm/tree.c", STOCK["tree"], "int tree = 1;\n"),
     "exact-pairs": ("mm/pairs.c", STOCK["pairs"], "int pairs = 1;\n"),
     "callback-errors": ("mm/code.c", STOCK["code"], "int code = 1;\n"),
     "kunit": ("mm/Kconfig", "", "config MMU_NOTIFIER_KUNIT_TEST\n"),
-    "reap-test": (f"{SELFTESTS}/hmm_reap_test.c", "", "int main(void) { return 0; }\n"),
+    "reap-test": (f"{SELFTESTS}/hmm_reap_test.c", "", PROGRAM),
     "words": ("Documentation/x.rst", "", "Words.\n")}
 MORE = {"more": ("mm/more.c", "", "int more = 1;\n")}
 
@@ -130,17 +73,12 @@ def numbered(patches: dict[str, tuple[str, str, str]]) -> list[tuple[str, str]]:
 
 
 def wait_for_end(root: Path) -> None:
-    """Wait for the lab and its children in a folder: a killed child may still write there.
+    """Wait for the lab and its children, which have ROOT/bin in their environment.
 
-    They have ROOT/bin in their environment; zombies have none.
+    A killed child may still write in ROOT. Zombies have no environment.
     """
-    def left(environment_of: Path) -> bool:
-        with suppress(OSError):
-            return f"{root}/bin".encode() in environment_of.read_bytes()
-        return False
-
     end = time.monotonic() + GUARD
-    while any(map(left, Path("/proc").glob("[0-9]*/environ"))):
+    while not subprocess.call(["grep", "-qsF", f"{root}/bin", *glob("/proc/[0-9]*/environ")]):
         assert time.monotonic() < end, "a process outlives the lab"
         time.sleep(0.01)
 
@@ -155,11 +93,15 @@ class FakeLab(Repository):
         self.tree = ready()[0] / "linux"
         subprocess.run(["cp", "-a", f"{ready()[0]}/.", self.root], check=True)
 
+    @property
+    def path(self) -> dict[str, str]:
+        """Give the environment of a lab, in which the fake QEMU comes first."""
+        return environment({"PATH": f"{self.root}/bin:{os.environ['PATH']}"})
+
     def start(self, *argv: str) -> "subprocess.Popen[str]":
         """Start the lab."""
-        env = environment({"PATH": f"{self.root}/bin:{os.environ['PATH']}"})
         process = subprocess.Popen(
-            [sys.executable, "-B", "-m", "lab", *argv], cwd=self.root, env=env, text=True,
+            [sys.executable, "-B", "-m", "lab", *argv], cwd=self.root, env=self.path, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
@@ -211,20 +153,19 @@ class FakeLab(Repository):
 
 @cache
 def ready() -> tuple[Path, str]:
-    """Make the repository and do `run`, once for all tests; give its folder and the output.
-
-    No test depends on the size of the disk.
-    """
+    """Make the repository and do `run`, once for all tests; give its folder and the output."""
     one = FakeLab()
     one.root = Path(tempfile.mkdtemp())
     one.tree = one.root / "linux"
     atexit.register(shutil.rmtree, one.root)
     shutil.copytree(ROOT / "lab", one.root / "lab",
                     ignore=shutil.ignore_patterns("tests", "configs", "__pycache__"))
+    # No test depends on the size of the disk.
     one.edit("lab/base/memory.py", "\nNEEDED = 4 << 30 ", "\nNEEDED = 0 ")
     compileall.compile_dir(one.root / "lab", quiet=1)
-    for name, text in (FILES | {f"linux/{name}": text for name, text in TREE.items()}).items():
-        one.write(name, text).chmod(0o755 if text.startswith("#!") else 0o644)
+    shutil.copytree(GOLDEN.with_name("skeleton"), one.root, dirs_exist_ok=True)
+    for name, text in FILES.items():
+        one.write(name, text)
     (one.root / "bin/golden").symlink_to(GOLDEN)
     one.queue("6.12/core", *numbered(CORE))
     one.queue("6.12/more", *numbered(MORE))

@@ -17,29 +17,16 @@ TOOLS = {"no-such-tool": "two", "/no/such/file": "one", "sh": "dash"}
 
 
 class Base(Repository):
-    """One class for all."""
-
-    def test_a_step_is_done_once_for_each_key(self) -> None:
-        made = self.root / "made"
-
-        def step(key: str) -> bool:
-            return memory.step(self.root, "kernel", key, made, lambda shell: None if shell.run(
-                ["touch", made], Status.NOT_BUILT) else None)
-
-        self.assertEqual([step(key) for key in "aaba"], [True, False, True, True])
-        made.unlink()
-        self.assertTrue(step("a") and made.exists())
-        self.assertEqual((self.root / "commands.txt").read_text(), f"# kernel\ntouch {made}\n")
+    """The modules of lab/base."""
 
     def test_a_note_is_kept_until_its_key_changes(self) -> None:
-        notes = memory.Memory(self.root / "notes")
-        self.assertIsNone(notes.recall("slug", "one"))
+        notes, later = (memory.Memory(self.root / "notes") for _ in range(2))
         for name in ("slug", "other"):
+            self.assertIsNone(notes.recall(name, "one"))
             notes.keep(name, "one", {"case": "fail"})
         self.assertEqual(notes.recall("slug", "one"), {"case": "fail"})
         self.assertIsNone(notes.recall("slug", "two"))
         self.write("notes/slug.json", '{"key": "one", "res')
-        later = memory.Memory(self.root / "notes")
         self.assertIsNone(later.recall("slug", "one"))
         later.sweep()
         self.assertIsNone(notes.recall("other", "one"))
@@ -54,17 +41,14 @@ class Base(Repository):
                 (("k/a", "1"), ("k/a", "2"), ("k/b", "2"), ("k/x.o", "left out"))}
         self.assertEqual(len(keys), 3)
 
-    def test_commands_that_fail(self) -> None:
-        shell = Shell(self.root / "log")
+    def test_what_fails(self) -> None:
         for words, status, text in (
                 (["sh", "-c", "exit 3"], Status.GUEST, "exited with 3"),
                 (["sh", "-c", "echo 'x.o: No space left on device' >&2; exit 1"], Status.DISK_FULL,
                  "make clean"),
                 (["no-such-tool"], Status.TOOL_MISSING, "no-such-tool is not installed")):
-            for run in (shell.run, proc.ask):
-                self.refused(status, text, run, words, Status.GUEST)
-
-    def test_the_lab_runs_out_of_space(self) -> None:
+            self.refused(status, text, Shell(self.root / "log").run, words, Status.GUEST)
+            self.refused(status, text, proc.ask, words, Status.GUEST)
         for number in (errno.ENOSPC, errno.EDQUOT):
             full = mock.patch.object(cli, "dispatch", side_effect=OSError(number, "full", "x"))
             with full, redirect_stdout(io.StringIO()) as output:
@@ -84,8 +68,7 @@ class Base(Repository):
         apt.chmod(0o755)
         path = {"PATH": f"{apt.parent}:{os.environ['PATH']}"}
         with mock.patch("os.geteuid", return_value=0), mock.patch.dict(os.environ, path):
-            self.refused(Status.TOOL_MISSING, "missing: one\n", packages.need, TOOLS,
-                         log)
+            self.refused(Status.TOOL_MISSING, "missing: one\n", packages.need, TOOLS, log)
         self.assertIn("install --no-install-recommends one two\n", log.read_text())
 
     def test_data(self) -> None:

@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The boot folder: made here, booted elsewhere, and judged when it is back."""
 
-import os
-import shutil
 import subprocess
 
 from lab.base.errors import Status
-from lab.base.proc import environment
 from lab.tests.fake import GUARD, NEW, FakeLab
 
 SLEEPS = "after() { exec sleep 10000; }\n"
@@ -25,11 +22,9 @@ class Boots(FakeLab):
         self.lab("run")
         self.assertEqual(len(self.booted()), 6)
 
-    def elsewhere(self, *boots: str, path: str = "") -> int:
-        env = environment({"PATH": path or f"{self.root}/bin:{os.environ['PATH']}"})
-        return subprocess.run([self.root / "build/pack/6.12/run", *boots], cwd="/", env=env,
-                              stdin=subprocess.DEVNULL, capture_output=True, timeout=GUARD,
-                              check=False).returncode
+    def elsewhere(self, *boots: str) -> int:
+        return subprocess.call([self.root / "build/pack/6.12/run", *boots], cwd="/", env=self.path,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=GUARD)
 
     def judge(self, status: int, words: str, last: str = "") -> None:
         self.assertRegex(self.lab("judge", "LOGS=build/pack/6.12", status=status, last=last), words)
@@ -56,11 +51,7 @@ class Boots(FakeLab):
             before = self.edit(path, old or (self.root / path).read_text(), new)
             self.judge(status, words, last)
             self.write(path, before)
-        self.judge(0, " 0 failed")
-
-    def test_what_goes_wrong_elsewhere(self) -> None:
-        self.lab("pack")
-        self.assertEqual(self.elsewhere(), 0)
+        # What goes wrong elsewhere is noticed here.
         self.write("build/pack/6.12/patched/kit/limit", "0.1\n")
         self.write("bin/mood", SLEEPS)
         self.assertEqual(self.elsewhere("patched/kit"), 0)
@@ -68,6 +59,3 @@ class Boots(FakeLab):
         self.write("bin/mood", "before() { exit 3; }\n")
         self.assertEqual(self.elsewhere("patched/kit"), 1)
         self.judge(Status.NO_RESULT, "patched/kit was not booted")
-        for name in ("dirname", "sh"):
-            self.write("tools/x", "").with_name(name).symlink_to(f"{shutil.which(name)}")
-        self.assertEqual(self.elsewhere(path=f"{self.root}/tools"), 8)

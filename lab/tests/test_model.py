@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the lab reads in a report of spin's verifier."""
+"""What the lab reads in a report of spin's verifier, and in proof/model/runs."""
 
 from lab.base.errors import Status
 from lab.tests.repository import Repository
@@ -14,7 +14,7 @@ BROKEN = (f"pan:1: {OPEN} (at depth 46)\npan: wrote refusal.pml.trail\n"
 
 
 class Model(Repository):
-    """Reports and proof/model/runs."""
+    """A report that is not whole proves nothing."""
 
     def test_a_report(self) -> None:
         for text, found in (
@@ -23,8 +23,6 @@ class Model(Repository):
                 (BROKEN, ("open[((w*(2+1))+at)]", 742)),
                 (BROKEN.replace(OPEN, "invalid end state"), ("invalid end state", 742))):
             self.assertEqual(outcome(text), found)
-
-        # What is not whole proves nothing.
         for text in ("", FULL.partition("errors")[0], f"{FULL}Warning: Search not completed\n",
                      f"error: max search depth too small\n{FULL}"):
             self.refused(Status.NO_RESULT, "spin", outcome, text)

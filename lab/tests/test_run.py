@@ -9,7 +9,7 @@ from typing import Any
 from lab.base import memory
 from lab.base.errors import LabError, Status
 from lab.judge.verdict import Verdict
-from lab.tests.fake import CORE, DRIVER, KIT, NEW, FakeLab, mail, ready, wait_for_end
+from lab.tests.fake import CORE, DRIVER, NEW, FakeLab, mail, ready, wait_for_end
 from lab.verbs import mutants
 
 ALL = ["patched KUnit", "patched hmm-tests", "patched hmm_reap_test", "patched kit",
@@ -42,8 +42,7 @@ class Verbs(FakeLab):
         self.assertEqual(stock["cases"]["refuser_first_among_1"]["result"], "fail")
         self.assertEqual((patched["status"], [*self.report()["selftests"]]),
                          (0, ["hmm-tests", "hmm_reap_test"]))
-        ktap = (self.place / "report.ktap").read_text().splitlines()
-        self.assertEqual((ktap[1], sum(one.startswith("ok ") for one in ktap)), ("1..6", 6))
+        self.assertRegex((self.place / "report.ktap").read_text(), "(?s)1..6\n.*\nok 6 ")
         for name, words in (("boots/stock/kit", "qemu-system-x86_64"), ("patched", "bzImage")):
             self.assertIn(words, (self.place / name / "commands.txt").read_text())
         self.assertIn("\nbase 6.12-more: 1 patches on top of 6.12\n", self.lab("run", "PART=more"))
@@ -91,8 +90,8 @@ class Verbs(FakeLab):
                  "#error no", "commands.txt next to it"),
                 (PATCH, mail("x", ("lib/test_hmm.c", DRIVER, "x [a.ko] undefined!\n")),
                  Status.NOT_BUILT, "test_hmm.c cannot be a module: x [a.ko]", "export the symbol"),
-                ("kit/Makefile", KIT.replace("cp ", ": "), Status.NOT_BUILT,
-                 "kit/Makefile made no mn-kit", "commands.txt next to it"),
+                ("kit/Makefile", "module program:\n", Status.NOT_BUILT,
+                 "kit/Makefile made no mn_kit.ko", "commands.txt next to it"),
                 ("series/6.12/core/0009-new.patch", "", Status.NOT_APPLIED, "not listed in series",
                  "echo 0009-new.patch >> .*core/series"),
                 ("series/bases.toml", "bases = 1", Status.USAGE, "bases has to be a dict", "line"),
@@ -103,21 +102,19 @@ class Verbs(FakeLab):
                  "no such machine", "console.log")):
             with self.subTest(words=words):
                 file, kept = self.root / name, self.reports()
-                before = file.read_text() if file.exists() else ""
+                before = file.read_text() if file.exists() else None
                 self.write(name, text)
                 self.assertIn(words, self.lab("run", status=status, last=last))
                 early = status in (Status.NOT_APPLIED, Status.USAGE)
                 self.assertEqual(self.reports(), kept if early else [])
-                file.write_text(before)
-                if not before:
-                    file.unlink()
+                file.unlink() if before is None else file.write_text(before)
         self.lab("run")
 
     def test_what_cannot_be_run(self) -> None:
         before = sorted(self.root.rglob("*"))
         with memory.lock(self.place):
-            self.assertIn(f"in use by process {os.getpid()}\n", self.lab(
-                "run", status=Status.LOCKED, last="wait for the process"))
+            output = self.lab("run", status=Status.LOCKED, last="wait for the process")
+            self.assertIn(f"in use by process {os.getpid()}\n", output)
         for word, status, last in (
                 ("TREE=", Status.NO_SOURCE, "make ... BASE=6.12 TREE=DIR"),
                 ("TREE=/nowhere", Status.NO_SOURCE, "TREE=DIR"),
@@ -133,15 +130,14 @@ class Verbs(FakeLab):
         """No child and no report outlives the lab; what is finished does."""
         for number, status, last in (
                 (signal.SIGINT, 130, "run the same command again"), (signal.SIGTERM, 130, "again"),
-                (signal.SIGHUP, 130, "again"), (signal.SIGKILL, -signal.SIGKILL, "")):
+                (signal.SIGHUP, 130, "again"), (signal.SIGKILL, -signal.SIGKILL, ".")):
             with self.subTest(signal=number.name):
                 process = self.hang("run")
                 other = self.lab("revert", status=Status.LOCKED)
                 self.assertIn(f"in use by process {process.pid}\n", other)
                 process.send_signal(number)
                 found, lines = self.end(process)
-                self.assertEqual(found, status, lines)
-                self.assertRegex(lines[-1], last)
+                self.assertRegex(f"{found} {lines[-1]}", f"^{int(status)} .*{last}")
                 wait_for_end(self.root)
                 self.assertEqual(self.reports(), [])
         self.write(MOOD, NEW)
@@ -200,8 +196,8 @@ class Verbs(FakeLab):
                 (HUNKS, ("PART=more",), Status.USAGE, "6.12-more does not exist", "for: 6.12$")):
             self.write(LIST, text)
             self.assertIn(said, self.lab("mutants", *words, status=status, last=last))
-        (one,) = mutants.read(self.write(LIST, HUNKS.replace("a.c", "a.c reports=by.whom")))
-        self.assertEqual((one.name, one.file, one.reports), ("one", "a.c", "by.whom"))
+        (one,) = mutants.read(self.write(LIST, HUNKS.replace("a.c", "a.c reports=x.y")))
+        self.assertEqual((one.name, one.file, one.reports), ("one", "a.c", "x.y"))
         self.assertEqual(one.changed("\tif (x)\n\t\tfoo();\n\tend();\n\tfoo();\n"),
                          "\tif (x)\n\t\tbar();\n\tfoo();\n")
         for text in (HUNKS * 2, "== one\n-x\n", "== one a.c\nfoo\n"):
@@ -210,10 +206,11 @@ class Verbs(FakeLab):
 
     def test_killer(self) -> None:
         """Silence kills no mutant, and proves nothing where messages were lost."""
-        dropped = "[ 1.0] x\n** 3 printk messages dropped **\n"
-        cut, two = Verdict(Status.NO_RESULT), Verdict(Status.TEST_FAILED, unexpected=["a", "b"])
+        dropped, cut = "** 3 printk messages dropped **\n", Verdict(Status.NO_RESULT)
         for verdict, last, console, found in (
-                (two, "z", dropped, "kit a and 1 more"), (Verdict(), "z", "", ""),
-                (Verdict(Status.GUEST), "z", "", "kit z does not end"), (cut, "", "", "")):
-            self.assertEqual(mutants.killer("kit", verdict, last, console), found)
+                (Verdict(Status.TEST_FAILED, unexpected=["a", "b"]), "z", dropped, "a and 1 more"),
+                (Verdict(Status.GUEST), "z", "", "z does not end")):
+            self.assertEqual(mutants.killer("kit", verdict, last, console), f"kit {found}")
+        self.assertEqual([mutants.killer("kit", cut, "", ""),
+                          mutants.killer("kit", Verdict(), "z", "")], ["", ""])
         self.assertRaises(LabError, mutants.killer, "kit", cut, "z", dropped)

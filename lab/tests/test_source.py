@@ -2,6 +2,7 @@
 """Kernel trees out of Debian packages and TREE=DIR."""
 
 import subprocess
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -12,8 +13,7 @@ from lab.kernel.queue import ALONE, GIT
 from lab.kernel.source import Apt, Source
 from lab.tests.repository import Repository, base, part
 
-CONTROL = ("Package: linux\nVersion: 1-2\nArchitecture: all\nMaintainer: x <x@example.org>\n"
-           "Description: x\n")
+CONTROL = "Package: linux\nVersion: 1\nArchitecture: all\nMaintainer: x <x@y>\nDescription: x\n"
 
 
 class Trees(Repository):
@@ -27,9 +27,8 @@ class Trees(Repository):
             self.write(name, text)
         self.tree, self.src = self.root / "linux", self.root / "build/6.12/stock/src"
         self.base = self.list_bases(base("6.12", part("core"))).bases["6.12"]
-        for target, name, value in ((memory, "NEEDED", 0), (Apt, "download", self.download),
-                                    (Apt, "candidate", lambda *_: "1-2")):
-            patch = mock.patch.object(target, name, value)
+        for patch in (mock.patch.object(memory, "NEEDED", 0), mock.patch.multiple(
+                Apt, download=self.download, candidate=lambda *_: "1-2")):
             patch.start()
             self.addCleanup(patch.stop)
 
@@ -37,20 +36,18 @@ class Trees(Repository):
         """Make a package that holds the tree as linux-source does."""
         path = self.root / f"build/cache/{package}_{version}_all.deb"
         for words in (["tar", "-cJf", "package/usr/src/linux.tar.xz", "linux"],
-                      ["dpkg-deb", "--build", "package", path]):
+                      ["dpkg-deb", "--build", "package", f"{path}"]):
             subprocess.run(words, cwd=self.root, check=True, stdout=subprocess.DEVNULL)
         return path
 
     def fetch(self, tree: Path | None = None) -> str:
         """Fetch a tree, which is only read; give what was printed."""
-        def state() -> list[tuple[Path, int]]:
-            return sorted((path, path.lstat().st_mtime_ns)
-                          for path in (tree or self.tree).rglob("*"))
-
-        one, before = Source(self.base, self.root / "build", tree), state()
+        files = partial(proc.ask, ["sh", "-c", f"ls -lAR --full-time {tree or self.tree} ||:"],
+                        Status.USAGE)
+        one, before = Source(self.base, self.root / "build", tree), files()
         output = self.quietly(one.fetch)
         self.src = one.src
-        self.assertEqual((state(), (self.src / "Makefile").read_text()), (before, "VERSION = 6\n"))
+        self.assertEqual((files(), (self.src / "Makefile").read_text()), (before, "VERSION = 6\n"))
         return output
 
     def test_a_package_is_unpacked_once(self) -> None:
@@ -79,7 +76,7 @@ class Trees(Repository):
         self.refused(Status.NO_SOURCE, "does not write a kernel tree", self.fetch)
         self.assertFalse(self.src.exists())
 
-    def test_a_plain_tree(self) -> None:
+    def test_trees(self) -> None:
         self.write("linux/mm/x.o", "left by a build")
         self.assertIn(f"source: {self.tree}\n", self.fetch(self.tree))
         self.assertFalse((self.src / "mm/x.o").exists())
@@ -87,8 +84,6 @@ class Trees(Repository):
         self.write("linux/mm/new.c", "")
         self.assertNotIn("cached", self.fetch(self.tree))
         self.assertTrue((self.src / "mm/new.c").exists())
-
-    def test_git_trees(self) -> None:
         for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "x"],
                       ["clone", "-q", "--bare", ".", "../bare"],
                       ["worktree", "add", "-q", "../worktree"]):

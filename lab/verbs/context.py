@@ -161,10 +161,10 @@ def cures(stack: Stack) -> set[str]:
 def inputs() -> str:
     """Give what every kept result depends on, beside its kernel: code, suites, lists, QEMU."""
     code = [memory.folder_key(ROOT / "lab" / room, ("*.pyc",)) for room in CODE]
-    data = [memory.folder_key(ROOT / "kit", build.BUILT), memory.folder_key(CONFIGS),
-            memory.folder_key(ROOT / "proof/soak", build.BUILT)]
-    files = [ROOT / "intree/reports", ROOT / "series/5.3/cases", ROOT / "series/bases.toml"]
-    texts = [path.read_bytes() for path in files if path.exists()]
+    data = [memory.folder_key(ROOT / "kit", build.IGNORED), memory.folder_key(CONFIGS),
+            memory.folder_key(ROOT / "proof/soak", build.IGNORED)]
+    lists = ("intree/reports", "kit/cases", "series/5.3/cases", "series/bases.toml")
+    texts = [(ROOT / name).read_bytes() for name in lists if (ROOT / name).exists()]
     return key(*code, *data, qemu.version(), *texts)
 
 
