@@ -102,7 +102,7 @@ def usage() -> str:
         shown = " ".join(f"[{name}={WORDS[name]}]" for name in verb.words)
         lines += [f"  {verb.name.ljust(14)} {verb.help}", *([f"{'':17}{shown}"] if shown else [])]
     return "\n".join([*lines, "  clean          remove build/", "",
-                      "--dryrun (make: DRYRUN=yes): a verb that boots prints its kernels and boots only.",
+                      "--dryrun (make: DRYRUN=yes): a verb that boots only prints its boots.",
                       "", "exit statuses (make prints them as Error N):", exit_table()])
 
 

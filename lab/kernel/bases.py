@@ -178,7 +178,8 @@ def made(kind: type[T], where: str, table: Any, **more: Any) -> T:
     """Make a dataclass of a TOML table and more values; its fields say what the table may have."""
     if not isinstance(table, dict):
         raise LabError(Status.USAGE, f"{where} is no table")
-    known = {one.name: one for one in fields(kind) if one.name not in more}
+    described: Any = kind
+    known = {one.name: one for one in fields(described) if one.name not in more}
     values = dict(more)
     for name, value in table.items():
         if name not in known:

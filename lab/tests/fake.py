@@ -32,7 +32,7 @@ MUTANTS = "".join(f"== {name} mm/{path}.c{more}\n-int {path} = 1;\n+int {path} =
                   for name, path, new, more in (
                       ("kit-sees", "pairs", 2, ""), ("kunit-sees", "tree", 2, ""),
                       ("not-seen", "code", "1; /* */", ""),
-                      ("said", "tree", "2; /* told */", r" reports=tree.*told")))
+                      ("reported", "tree", "2; /* told */", r" reports=tree.*told")))
 FILES = {
     "linux/arch/x86/realmode/rm.S": "", "linux/lib/test_hmm.c": DRIVER, "intree/reports": "",
     f"linux/{SELFTESTS}/hmm-tests.c": PROGRAM, "kit/mn_kit.c": "", "kit/mn-kit.c": "",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The command line and the Makefile, and what a run of everything says at its end."""
+"""The command line, the Makefile, and the last lines of a run of everything."""
 
 import contextlib
 import io
@@ -9,7 +9,7 @@ from unittest import mock
 
 from lab import cli
 from lab.base.data import ROOT
-from lab.base.errors import LabError, Status
+from lab.base.errors import MEANING, LabError, Status
 from lab.base.proc import environment
 from lab.judge.verdict import Verdict
 from lab.kernel import bases
@@ -43,7 +43,7 @@ class CommandLine(Repository):
         return status, output.getvalue().splitlines()
 
     def test_words(self) -> None:
-        """What is wrong is said in two lines; every base can be tested."""
+        """An error takes two lines. Every base can be tested."""
         for line, words, last in USAGE:
             with self.subTest(line=line):
                 status, lines = self.main(*line.split())
@@ -56,8 +56,9 @@ class CommandLine(Repository):
         for word in ("", "help", "--help"):
             status, lines = self.main(*word.split())
             self.assertEqual(status, Status.OK if word else Status.USAGE)
-            for verb in cli.VERBS:
-                self.assertIn(f"  {verb.name.ljust(14)} {verb.help}", lines)
+            for line in (*(f"  {verb.name.ljust(14)} {verb.help}" for verb in cli.VERBS),
+                         *(f"  {one.value:>3}  {MEANING[one]}" for one in Status)):
+                self.assertIn(line, lines)
 
     def test_makefile(self) -> None:
         text = (ROOT / "Makefile").read_text()
@@ -77,7 +78,7 @@ class CommandLine(Repository):
 class AtTheEnd(Repository):
     """The last lines repeat what failed."""
 
-    def test_failures_are_said_again(self) -> None:
+    def test_failures_are_repeated(self) -> None:
         guest = Verdict(Status.NO_RESULT, {"a": "pass", "b": "skip"}, problems=[*"x" * 30])
 
         def finds(context: Context, _stack: object) -> None:

@@ -162,6 +162,9 @@ class Verbs(FakeLab):
         output = self.lab("revert", "PATCH=exact-pairs", status=Status.TEST_FAILED)
         self.assertIn("without exact-pairs none of its cases fails (refuser_first_among_1", output)
         self.assertIn("  exact-pairs  NO      -\n", output)
+        self.write(MOOD, NEW)  # the program's results are kept, and they pass
+        self.assertIn("hmm_reap_test does not fail", self.lab(
+            "revert", "PATCH=end-interval-tree", status=Status.TEST_FAILED))
         for name, words in (("nothing", "no patch 'nothing'"), ("kunit", "kunit is not taken out")):
             self.assertIn(words, self.lab(
                 "revert", f"PATCH={name}", status=Status.USAGE,
@@ -183,9 +186,9 @@ class Verbs(FakeLab):
         output = self.lab("mutants", status=Status.TEST_FAILED)
         for line in ("1 of 4: killed by kit refuser_first_among_1: kit-sees",
                      "2 of 4: killed by KUnit tree: kunit-sees", "3 of 4: SURVIVED: not-seen",
-                     "4 of 4: killed by the kernel: tree = 2; /* told: said"):
+                     "4 of 4: killed by the kernel: tree = 2; /* told: reported"):
             self.assertIn(f"  {line}\n", output)
-        self.lab("mutants", "MUTANT=said")
+        self.lab("mutants", "MUTANT=reported")
         found = self.report("mutants.json")
         self.assertEqual((found["survivors"], len(found["killed"])), (["not-seen"], 3))
         for text, words, status, said, last in (

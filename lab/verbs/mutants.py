@@ -14,7 +14,7 @@ from lab.kernel.source import Source
 from lab.kernel.tree import Mutant
 from lab.suites import kunit
 from lab.suites.suite import Planned
-from lab.verbs.context import (Context, provenance, read_json, series_key, suite_of,
+from lab.verbs.context import (Context, provenance, series_key, suite_of,
                                unknown, write_json)
 
 FOLDER = ROOT / "proof/mutants"
@@ -142,21 +142,10 @@ def run(context: Context, stack: Stack) -> None:
                 context.tally.fail(Status.TEST_FAILED, f"mutant {mutant.name} survived")
             shown = f"killed by {found}" if found else "SURVIVED"
             print(f"  {number} of {len(mutants)}: {shown}: {mutant.name}", flush=True)
-        keep(stack, source, kept, killed, [one.name for one in mutants], only)
+        if not only:
+            names = [one.name for one in mutants]
+            write_json(kept, {**provenance(stack, source), "series": series_key(stack),
+                              "killed": killed,
+                              "survivors": [name for name in names if name not in killed]})
     context.tally.passed += len(killed)
     print(f"\nbase {stack.name}: {len(killed)} of {len(mutants)} mutants killed")
-
-
-def keep(stack: Stack, source: Source, path: Path, killed: dict[str, str], names: list[str],
-         only: str) -> None:
-    """Write mutants.json; a single mutant is added to what is there of the same kernel."""
-    earlier = read_json(path)
-    same = (earlier.get("source"), earlier.get("series")) == (source.name, series_key(stack))
-    if only and not same:
-        return
-    old_killed, old_survivors = ({}, []) if not only else (earlier["killed"], earlier["survivors"])
-    every = {name: how for name, how in old_killed.items() if name not in names} | killed
-    survivors = [name for name in old_survivors if name not in names]
-    survivors += [name for name in names if name not in killed]
-    write_json(path, {**provenance(stack, source), "series": series_key(stack),
-                      "killed": every, "survivors": survivors})

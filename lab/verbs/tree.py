@@ -12,6 +12,7 @@ import shlex
 import shutil
 from email import message_from_bytes, policy
 from pathlib import Path
+from typing import Any
 
 from lab.base import memory
 from lab.base.data import slug
@@ -31,6 +32,7 @@ NAME, MAIL = "mmu_notifier series", "series@localhost"  # placeholders: the send
 WHO = ["-c", f"user.name={NAME}", "-c", f"user.email={MAIL}"]
 AUTHOR = f"GIT_AUTHOR_NAME='{NAME}' GIT_AUTHOR_EMAIL='{MAIL}'"
 AM = ["am", "-q", "-3", "--keep-cr"]
+UNFOLDED: Any = policy.default  # gives a header on one line, decoded
 WRITING = "refresh"  # a branch while its commits are written: git keeps a cover letter by branch
 
 
@@ -194,7 +196,7 @@ def refresh(stack: Stack, source: Source) -> None:
 
 def header(patch: Path, name: str) -> str:
     """Give a header of a patch, a mail, on one line; "" if it has none."""
-    found = message_from_bytes(patch.read_bytes(), policy=policy.default)[name]
+    found = message_from_bytes(patch.read_bytes(), policy=UNFOLDED)[name]
     return re.sub(r"\s+", " ", str(found or ""))
 
 
