@@ -161,7 +161,7 @@ def ready() -> tuple[Path, str]:
     shutil.copytree(ROOT / "lab", one.root / "lab",
                     ignore=shutil.ignore_patterns("tests", "configs", "__pycache__"))
     # No test depends on the size of the disk.
-    one.edit("lab/base/memory.py", "\nNEEDED = 4 << 30 ", "\nNEEDED = 0 ")
+    one.edit("lab/base/memory.py", "NEEDED = 4 << 30 ", "NEEDED = 0 ")
     compileall.compile_dir(one.root / "lab", quiet=1)
     shutil.copytree(GOLDEN.with_name("skeleton"), one.root, dirs_exist_ok=True)
     for name, text in FILES.items():

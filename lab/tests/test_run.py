@@ -130,14 +130,14 @@ class Verbs(FakeLab):
         """No child and no report outlives the lab; what is finished does."""
         for number, status, last in (
                 (signal.SIGINT, 130, "run the same command again"), (signal.SIGTERM, 130, "again"),
-                (signal.SIGHUP, 130, "again"), (signal.SIGKILL, -signal.SIGKILL, ".")):
+                (signal.SIGHUP, 130, "again"), (signal.SIGKILL, -signal.SIGKILL, "")):
             with self.subTest(signal=number.name):
                 process = self.hang("run")
                 other = self.lab("revert", status=Status.LOCKED)
                 self.assertIn(f"in use by process {process.pid}\n", other)
                 process.send_signal(number)
                 found, lines = self.end(process)
-                self.assertRegex(f"{found} {lines[-1]}", f"^{int(status)} .*{last}")
+                self.assertRegex(f"{found} {''.join(lines[-1:])}", f"^{int(status)} .*{last}")
                 wait_for_end(self.root)
                 self.assertEqual(self.reports(), [])
         self.write(MOOD, NEW)
