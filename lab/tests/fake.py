@@ -157,7 +157,7 @@ def ready() -> tuple[Path, str]:
     one = FakeLab()
     one.root = Path(tempfile.mkdtemp())
     one.tree = one.root / "linux"
-    atexit.register(shutil.rmtree, one.root)
+    atexit.register(shutil.rmtree, one.root, ignore_errors=True)
     shutil.copytree(ROOT / "lab", one.root / "lab",
                     ignore=shutil.ignore_patterns("tests", "configs", "__pycache__"))
     # No test depends on the size of the disk.
