@@ -3,6 +3,7 @@
 
 import contextlib
 import io
+import os
 import re
 import subprocess
 from unittest import mock
@@ -10,7 +11,6 @@ from unittest import mock
 from lab import cli
 from lab.base.data import ROOT
 from lab.base.errors import MEANING, LabError, Status
-from lab.base.proc import environment
 from lab.judge.verdict import Verdict
 from lab.kernel import bases
 from lab.tests.repository import Repository
@@ -71,7 +71,7 @@ class CommandLine(Repository):
         for value in ("it's a 'dir' with  blanks", 'two "quotes"', "a;b &c|d>e*?[x]\\n"):
             found = subprocess.check_output(
                 ["make", "-C", ROOT, "--no-print-directory", "LAB=printf '%s|\\n'", "run",
-                 f"TREE={value}", "PATCH=", "DRYRUN=yes"], env=environment({}), text=True)
+                 f"TREE={value}", "DRYRUN=yes"], env={"PATH": os.defpath}, text=True)
             self.assertEqual(found.split("|\n"), ["run", f"TREE={value}", "--dryrun", ""])
 
 
