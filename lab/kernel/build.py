@@ -46,11 +46,11 @@ def compiler() -> str:
     return ask(["gcc", "--version"], Status.NOT_BUILT).partition("\n")[0]
 
 
-def fragments(folder: Path, base: str, src: Path) -> list[Path]:
-    """Give vm.config, vm-BASE.config, and each one whose `#WHERE# PATH...` this tree has."""
+def fragments(folder: Path, base: str, src: Path, alone: bool = False) -> list[Path]:
+    """Give vm.config, vm-BASE.config; unless `alone`, each whose `#WHERE# PATH...` is there."""
     own = folder / f"vm-{base}.config"
     found = [folder / "vm.config", *([own] if own.exists() else [])]
-    for path in sorted(folder.glob("*.config")):
+    for path in () if alone else sorted(folder.glob("*.config")):
         where = re.findall(r"^#WHERE# (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
         if any(all((src / name).exists() for name in names.split()) for names in where):
             found.append(path)

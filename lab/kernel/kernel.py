@@ -150,8 +150,9 @@ class Kernel:
 
     def config_fragments(self) -> list[Path]:
         """Give the fragments of the configuration, in order."""
-        found = build.fragments(CONFIGS, self.source.base.name, self.src)
-        return [*found, *(CONFIGS / f"{name}.config" for name in self.fragments)]
+        own = [CONFIGS / f"{name}.config" for name in self.fragments]
+        alone = any("#ALONE#" in path.read_text(encoding="utf-8") for path in own)
+        return [*build.fragments(CONFIGS, self.source.base.name, self.src, alone), *own]
 
     def config_key(self, paths: Sequence[Path]) -> str:
         """Give what the configuration depends on: fragments, and the menus that patches touch."""

@@ -19,8 +19,8 @@ class Config(Repository):
                                      ("1/lib/two.c", "1.0", ["vm", "vm-1.0", "more"]),
                                      ("2/mm/a.c", "3.0", ["vm", "more"])):
             tree = self.write(name, "").parents[1]
-            paths = build.fragments(self.root, version, tree)
-            self.assertEqual([path.stem for path in paths], found)
+            paths, few = (build.fragments(self.root, version, tree, one) for one in (False, True))
+            self.assertEqual([[one.stem for one in paths], few], [found, [one for one in paths if one.stem != "more"]])
 
     def test_lost_options(self) -> None:
         for line in ("CONFIG_A=y", "CONFIG_N=4", "# CONFIG_OFF is not set", "CONFIG_UNKNOWN=n",
