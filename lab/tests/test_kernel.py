@@ -8,10 +8,9 @@ CONFIG = "CONFIG_A=y\nCONFIG_N=4\n# CONFIG_OFF is not set\nCONFIG_AB=y\n"
 
 
 class Config(Repository):
-    """Fragments that set, check, and depend on the tree."""
+    """Fragments: of a `#WHERE#` line all files have to be there; a second is another place."""
 
     def test_fragments(self) -> None:
-        """Of a `#WHERE#` line all files have to be there; a second line is another place."""
         for name in ("vm", "vm-1.0", "vm-2.0"):
             self.write(f"{name}.config", "CONFIG_A=y\n")
         self.write("more.config", "# c\n#WHERE# lib/one.c lib/two.c\n#WHERE# mm/a.c\nCONFIG_B=y\n")
@@ -19,8 +18,9 @@ class Config(Repository):
                                      ("1/lib/two.c", "1.0", ["vm", "vm-1.0", "more"]),
                                      ("2/mm/a.c", "3.0", ["vm", "more"])):
             tree = self.write(name, "").parents[1]
-            paths, few = (build.fragments(self.root, version, tree, one) for one in (False, True))
-            self.assertEqual([[one.stem for one in paths], few], [found, [one for one in paths if one.stem != "more"]])
+            every, few = (build.fragments(self.root, version, tree, one) for one in (False, True))
+            self.assertEqual([one.stem for one in every], found)
+            self.assertEqual(few, [one for one in every if one.stem != "more"])
 
     def test_lost_options(self) -> None:
         for line in ("CONFIG_A=y", "CONFIG_N=4", "# CONFIG_OFF is not set", "CONFIG_UNKNOWN=n",
