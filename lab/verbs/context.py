@@ -2,7 +2,7 @@
 """What every verb has at hand, and how it boots: prepare, run, judge, count."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -14,7 +14,7 @@ from lab.base import memory, packages
 from lab.base.data import CONFIGS, ROOT
 from lab.base.errors import MEANING, LabError, Status
 from lab.base.memory import Memory, key
-from lab.engines import qemu
+from lab.engines import boot, qemu
 from lab.judge.verdict import Verdict
 from lab.kernel import bases, build, queue
 from lab.kernel.bases import Series, Stack
@@ -139,7 +139,7 @@ def series_key(stack: Stack) -> str:
     return key(*(path.read_bytes() for path in stack.queue))
 
 
-ENGINES = {"qemu": qemu.Qemu}
+ENGINES: dict[str, Callable[[Path], boot.Engine]] = {"qemu": qemu.Qemu}
 
 
 def suite_of(stack: Stack) -> Suite:
