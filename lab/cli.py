@@ -16,7 +16,7 @@ from lab.suites.suite import Planned
 from lab.verbs import (bench, docs, intree, judge_mutants, model, mutants, pack, revert, run, soak,
                        steps, tree)
 from lab.verbs import test as everything
-from lab.verbs.context import ENGINES, Context, unknown
+from lab.verbs.context import ENGINES, Context, read_json, unknown, write_json
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,9 @@ BOOTED = (*ON, "ENGINE")
 
 def write_docs(context: Context, _stack: Stack) -> None:
     """Record what was run, and make the tables."""
-    if name := context.word("RECORD"):
+    if (name := context.word("RECORD")) == "model":
+        write_json(ROOT / "docs/model.json", read_json(context.build / "model.json"))
+    elif name:
         stack = context.series.stack(name, context.word("PART"))
         print(f"recorded in {docs.record(ROOT, context.source(stack).place, stack)}")
     docs.write(context.series)
@@ -76,7 +78,7 @@ VERBS = (
          (*BOOTED, "MUTANT"), mutants.run, mutants.plan),
     Verb("judge-mutants", "mutations of the judge; a unit test must catch each one", ("MUTANT",),
          judge_mutants.run),
-    Verb("model", "let spin search the model of the traversal, and refute its wrong variants", (),
+    Verb("model", "spin searches the model of the traversal; herd7 runs the litmus tests", (),
          model.run),
     Verb("pack", "write the boots of run to a directory for another machine", ON, pack.pack,
          run.plan),

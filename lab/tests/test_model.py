@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the lab reads in a report of spin's verifier, and in proof/model/runs."""
+"""What the lab reads in reports of spin and herd7, and in proof/model/runs."""
 
 from lab.base.errors import Status
 from lab.tests.repository import Repository
-from lab.verbs.model import FOLDER, VERIFIED, outcome, read_runs
+from lab.verbs.model import FOLDER, LITMUS, VERIFIED, observed, outcome, read_runs
 
 FULL = ("\nState-vector 60 byte, depth reached 58, errors: 0\n     2159 states, stored\n"
         "     1938 states, matched\n")
@@ -11,6 +11,8 @@ OPEN = "assertion violated open[((w*(2+1))+at)]"
 BROKEN = (f"pan:1: {OPEN} (at depth 46)\npan: wrote refusal.pml.trail\n"
           "Warning: Search not completed\nState-vector 68 byte, depth reached 76, errors: 1\n"
           "      742 states, stored\n")
+HERD = ("Test plain Allowed\nStates 3\n0:a=1;\nNo\nFlag data-race\nCondition exists (0:a=0)\n"
+        "Observation plain Never 0 3\n")
 
 
 class Model(Repository):
@@ -29,8 +31,16 @@ class Model(Repository):
 
     def test_runs(self) -> None:
         searches = read_runs(FOLDER / "runs")
-        verified = {one.defines[0] for one in searches if one.breaks == VERIFIED}
+        verified = {defines for _, must, defines, *_ in searches if must == VERIFIED}
         self.assertLessEqual({f"SUBSCRIPTIONS={number}" for number in (1, 2, 3, 4)}, verified)
-        self.assertGreaterEqual(sum(one.breaks != VERIFIED for one in searches), 2)
+        self.assertGreaterEqual(sum(must != VERIFIED for _, must, *_ in searches), 2)
         for text in ("one -\n", "one - A=1\none - A=2\n"):
             self.refused(Status.USAGE, "runs:[12]: ", read_runs, self.write("runs", text))
+
+    def test_a_report_of_herd7(self) -> None:
+        self.assertEqual(observed(HERD), ("Never data-race", 3))
+        self.assertEqual(observed(HERD.replace("Flag", "No")), ("Never", 3))
+        for text in ("", HERD.partition("Observation")[0], "Warning: unexpected 'lock'\n"):
+            self.refused(Status.NO_RESULT, "herd7", observed, text)
+        for path in LITMUS.glob("*.litmus"):
+            self.assertRegex(path.read_text(encoding="utf-8"), rf"^C {path.stem}\n")

@@ -70,7 +70,8 @@ def made(series: Series) -> dict[Path, str]:
         for kind in ("results", "bench", "soak"))
     found = {}
     for name, lines in (("status", pages.status(series, results, cost, soak)),
-                        ("results", [*pages.campaigns(soak), *pages.results(results)]),
+                        ("results", [*pages.campaigns(soak), *pages.results(results),
+                                     *pages.model(read_json(series.root / "docs/model.json"))]),
                         ("bench", pages.costs(cost))):
         path = series.root / f"docs/{name}.md"
         parts = MARKS.split(path.read_text(encoding="utf-8"))

@@ -188,6 +188,13 @@ def mutants(stack: Stack, kept: Data) -> list[str]:
             *table("mutant | caught by", killed.items()), ""]
 
 
+def model(data: Data) -> list[str]:
+    """Give what spin and herd7 found."""
+    return ["## Models of the traversal", "", f"`make model` on {data['date']}; {data['tools']}.",
+            "", *table("name | must come out | came out | states", data["found"]),
+            ""] if data else []
+
+
 # docs/bench.md
 
 def measured(data: Data, *calls: str) -> Iterator[tuple[str, list[str], int, int]]:
