@@ -95,8 +95,9 @@ def coccicheck(src: Path, _paths: list[Path]) -> list[Words]:
 CHECKERS: dict[str, tuple[str, Commands]] = {
     "kernel-doc": (r"^(?!tools/|samples/).*\.[ch]$", kernel_doc),
     "coccicheck": (r"^(?!tools/|samples/).*\.c$", coccicheck),
-    "docutils": (r"\.rst$", lambda _, paths: [
-        ["rst2html", "--report=2", "--halt=5", path, "/dev/null"] for path in paths]),
+    "rst": (r"\.rst$", lambda _, paths: [
+        ["awk", 'length > 80 {print FILENAME ":" FNR ": warning: over 80 columns: " $0}', *paths],
+        *(["rst2html", "--report=2", "--halt=5", path, "/dev/null"] for path in paths)]),
     "shellcheck": (r"(?:\.sh|/run_vmtests)$", lambda _, paths: [
         ["shellcheck", "-f", "gcc", "-S", "warning", *paths]]),
 }

@@ -106,7 +106,7 @@ class Gate(Repository):
                      {"mm/y.c": "int y2;\n", "doc.rst": "more\n", PROGRAM: "int t2;\n"})
         output = self.gate()
         for line in ("1.0: git am: 2 patches apply", "MMU_NOTIFIER off: 1 patches, 1 checked",
-                     "1.0: gcc W=1, sparse: 2 patches, 2 checked, nothing new", "docutils: 1",
+                     "1.0: gcc W=1, sparse: 2 patches, 2 checked, nothing new", "rst: 1",
                      "coccicheck: 2 patches", "selftests gcc -Wall: 1 patches, 1 checked"):
             self.assertIn(line, output)
         self.assertEqual((self.tally.passed, self.tally.status), (10, Status.OK))
@@ -126,6 +126,8 @@ class Gate(Repository):
                 ("shellcheck", "vm/run_vmtests", "12:3"), ("program", PROGRAM, "1")):
             shown = f"{'t.c' if tool == 'program' else name}:{place}: warning: odd"
             self.assertEqual(self.found({name: f"{tool}: odd\n"}), [f"0001-patch1.patch: {shown}"])
+        self.assertEqual(self.found({"doc.rst": f"{80 * 'x'}\n{81 * 'x'}\n"}), [
+            f"0001-patch1.patch: doc.rst:2: warning: over 80 columns: {81 * 'x'}"])
 
     def test_stock_of_an_upper_stack_has_the_lower_patches(self) -> None:
         found = self.found({"mm/x.c": "gcc: low\n", "mm/y.c": "gcc: low\n"},
