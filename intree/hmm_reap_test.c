@@ -301,8 +301,8 @@ static void expect_vma(struct __test_metadata *_metadata, int vma,
 			    ret == (state == REAPED ? -EFAULT : 0) &&
 			    shared->data[0] == (present ? pattern(vma, page) : 0) &&
 			    shared->cmd.faults == faults) {
-			TH_LOG("state %d of page %d of VMA %d: permissions %#x, read %d, data %d, faults %d",
-			       state, page, vma, shared->perms[page], ret,
+			TH_LOG("VMA %d page %d state %d: perms %#x, read %d, data %d, faults %d",
+			       vma, page, state, shared->perms[page], ret,
 			       shared->data[0], (int)shared->cmd.faults);
 		}
 	}

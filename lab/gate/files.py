@@ -91,8 +91,22 @@ def coccicheck(src: Path, _paths: list[Path]) -> list[Words]:
             and not re.search(r"\bocaml\b", text)]
 
 
+LOST = """set -e; new=$(mktemp -d); trap 'rm -rf "$new"' EXIT
+make -s -C "$1" O="$new" x86_64_defconfig
+sh "$1/scripts/kconfig/merge_config.sh" -m -O "$new" "$new/.config" "$2" > "$new/log"
+make -s -C "$1" O="$new" olddefconfig
+grep ^CONFIG_ "$2" | grep -vxFf "$new/.config" | sed "s|.*|$2: warning: x86_64_defconfig loses &|"
+"""
+
+
+def selftests_config(src: Path, paths: list[Path]) -> list[Words]:
+    """Give commands that name the options that do not survive on top of x86_64_defconfig."""
+    return [["sh", "-c", LOST, "sh", src, path] for path in paths]
+
+
 # By title, the names of the files that a checker suits, and its commands. Sphinx is not run.
 CHECKERS: dict[str, tuple[str, Commands]] = {
+    "selftests config": (r"^tools/testing/selftests/.*/config$", selftests_config),
     "kernel-doc": (r"^(?!tools/|samples/).*\.[ch]$", kernel_doc),
     "coccicheck": (r"^(?!tools/|samples/).*\.c$", coccicheck),
     "rst": (r"\.rst$", lambda _, paths: [

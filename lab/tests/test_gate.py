@@ -20,6 +20,8 @@ from lab.verbs.context import Tally
 MAKEFILE = r"""
 allnoconfig:
 	cp $(O)/fragment $(O)/.config
+x86_64_defconfig olddefconfig:
+	@touch $(O)/.config
 headers:
 mm/x.o mm/y.o:
 	@! grep -n BROKEN $(@:.o=.c) >&2
@@ -40,12 +42,15 @@ done
 """
 TOOLS = ("sparse", "clang-19", "aarch64-linux-gnu-gcc", "gcc", "spatch", "rst2html", "shellcheck")
 PROGRAM = "tools/testing/selftests/mm/t.c"
+CONFIG = "tools/testing/selftests/mm/config"
 OLD = "gcc: old\nspatch: old\nkernel-doc: old\n"
 STOCK = {
     "Makefile": MAKEFILE, "mm/Makefile": "obj-y += x.o\nobj-$(CONFIG_Y) += y.o\n",
     "mm/x.c": "int x;\n", "mm/y.c": OLD, "include/linux/h.h": "int h;\n", "doc.rst": "text\n",
     "tools/testing/selftests/mm/Makefile": SELFTEST, PROGRAM: "int t;\n#include <l.h>\n",
     "scripts/min-tool-version.sh": "echo 17.0.1", "scripts/coccinelle/a.cocci": "virtual report",
+    CONFIG: "CONFIG_A=y\nCONFIG_LOST_A=y\n",
+    "scripts/kconfig/merge_config.sh": "grep -v LOST $5 > $3/.config",
     "configs/gate.config": "CONFIG_Y=y\n", "configs/gate-off.config": "# nothing\n",
 }
 
@@ -109,12 +114,15 @@ class Gate(Repository):
                      "1.0: gcc W=1, sparse: 2 patches, 2 checked, nothing new", "rst: 1",
                      "coccicheck: 2 patches", "selftests gcc -Wall: 1 patches, 1 checked"):
             self.assertIn(line, output)
-        self.assertEqual((self.tally.passed, self.tally.status), (10, Status.OK))
+        self.assertEqual((self.tally.passed, self.tally.status), (11, Status.OK))
 
     def test_a_new_warning_names_patch_file_and_line(self) -> None:
         found = self.found({"mm/x.c": "int a;\n"}, {"mm/x.c": "gcc: z\n"}, {"mm/x.c": "\ngcc: z\n"})
         self.assertEqual(found, 2 * ["0002-patch2.patch: mm/x.c:7:3: warning: z"])  # on and off
         self.assertEqual(self.found({"mm/y.c": f"int moved;\n\n\n{OLD}"}), [])
+        self.assertEqual(self.found({CONFIG: f"{STOCK[CONFIG]}CONFIG_B=y\nCONFIG_LOST_B=y\n"}),
+                         [f"0001-patch1.patch: {CONFIG}: warning: x86_64_defconfig loses "
+                          "CONFIG_LOST_B=y"])
         self.assertEqual(self.found({"mm/y.c": f"{OLD}gcc: old\n"}),  # more of an old one
                          ["0001-patch1.patch: mm/y.c:7:3: warning: old"])
 
