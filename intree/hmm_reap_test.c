@@ -228,7 +228,7 @@ static int victim_mrelease(void)
 	return syscall(__NR_process_mrelease, victim.pidfd, 0) ? -errno : 0;
 }
 
-/* Let the victim go on from its stop in exit */
+/* Let the victim exit.  Returns -EINTR, because SIGKILL ended it. */
 static int victim_exit(void)
 {
 	ptrace(PTRACE_DETACH, victim.pid, NULL, NULL);
