@@ -28,7 +28,10 @@ BENCH = {"source": "linux", "compiler": "gcc", "qemu": "QEMU", "date": "2026-01-
          "sizes": {"mm_struct": [8, 8]},
          "rows": {"fork hlist=8 interval=0": [2000, 1990], "oom hlist=8 refuser=4294967295": [7, 7],
                   "reap vmas=1000 hlist=8 refuser=0": [40000, 2000],
-                  "lines vmas=1000 hlist=8 refuser=0": [1010, 0]}}
+                  "lines vmas=1000 hlist=8 refuser=0": [1010, 0],
+                  "zap vmas=1000 pages=0": [4, 1600],
+                  "register hlist=8 address=highest": [300, 310]},
+         "without": {"reap vmas=1000 hlist=8 refuser=0": 2500}}
 SOAK = {**BENCH, "seconds": 9, "machine": "-smp 4", "kernels": {
     "kasan": {"tests": {"kit": "1 pass"}, "figures": {"refused_reaps": 1234}, "wrong": []}}}
 
@@ -119,7 +122,9 @@ class Docs(Repository):
         self.assert_page("status", "at most 0.995 times stock's instructions", "1,234 reaps were ",
                          "showed no unbalanced range")
         self.assert_page("bench", "| fork | 8 | no | 2,000 | 1,990 | 0.995 |", "| 8 | none | 7 |",
-                         "| 1,000 | 8 | 0 | 40,000 | 2,000 | 20.0 | 1,010 | 0 |", "All limits")
+                         "| 1,000 | 8 | 0 | 40,000 | 2,000 | 20.0 | 2,500 | 1,010 | 0 |",
+                         "| 1,000 | 0 | 4 | 1,600 | 2,000 | 1.25 |", "| 8 | highest | 300 | 310 |",
+                         "All limits")
         self.assert_page("results", "| refused reaps | 1,234 |", "`make soak BASE=6.12 DURATION=9`")
         self.write("docs/bench/6.12.json", json.dumps({**BENCH, "missed": ["x: 2.000"]}))
         self.assert_page("bench", "Missed limits: x: 2.000.")

@@ -19,9 +19,9 @@ SUCCESS = ("mprotect", "munmap", "madvise", "fork")  # bench: calls that no noti
 NO_REFUSER = str(2**32 - 1)
 # The limits that bench judges by.
 LIMITS = ("All limits are met. Without a refusal: at most 1.000 times stock's instructions. With "
-          "1,000 mappings and 8 notifiers: at least 10 times fewer instructions if the first "
-          "notifier refuses, 5 times fewer if another one does. A refusal logs no line, and no "
-          "structure changes its size. The cost of an OOM kill has no limit.")
+          "1,000 mappings and 8 notifiers: at least 10 times fewer instructions than stock at each "
+          "position of the refuser, and at the first one at most 1.5 times those without a "
+          "notifier. A refusal logs no line, and no structure changes its size.")
 
 
 def table(columns: str, rows: Iterable[Sequence[str | int]]) -> list[str]:
@@ -209,7 +209,7 @@ def costs(found: Records) -> list[str]:
     """Give the tables of each stack that bench has measured."""
     lines: list[str] = []
     for stack, data in found.items():
-        missed = "; ".join(data["missed"])
+        missed, rows, late = "; ".join(data["missed"]), data["rows"], data.get("without", {})
         lines += [
             f"## {stack.name}: {data['source']}", "", f"{ran(f'bench {stack.command}', data)}.", "",
             f"Missed limits: {missed}." if missed else LIMITS, "",
@@ -221,14 +221,22 @@ def costs(found: Records) -> list[str]:
                  f"{after / before:.3f}")
                 for call, (hlist, interval), before, after in measured(data, *SUCCESS))), "",
             "### A notifier refuses every mapping", "",
-            "The refuser's position counts from 0, in the order of the calls.", "",
             *table("mappings | hlist notifiers | refuser | stock | with the series | times cheaper "
-                   "| lines logged in one call, stock | with the series", (
+                   "| without oom-ask-before-gather | lines logged, stock | with the series", (
                 (int(vmas), hlist, refuser, before, after, f"{before / after:.1f}",
-                 *data["rows"][f"lines vmas={vmas} hlist={hlist} refuser={refuser}"])
-                for _, (vmas, hlist, refuser), before, after in measured(data, "reap"))), "",
+                 late.get(f"reap {which}", ""), *rows[f"lines {which}"])
+                for _, (vmas, hlist, refuser), before, after in measured(data, "reap")
+                for which in [f"vmas={vmas} hlist={hlist} refuser={refuser}"])), "",
+            "### No notifier", "",
+            *table("mappings | pages | stock | with the series | the first of 8 refuses | ratio", (
+                (int(vmas), int(pages), before, after, first, f"{first / after:.2f}")
+                for _, (vmas, pages), before, after in measured(data, "zap")
+                for first in rows[f"reap vmas={vmas} hlist=8 refuser=0"][1:])), "",
+            "### Registration of one more notifier", "",
+            *table("hlist notifiers | address of the new one | stock | with the series", (
+                (hlist, address, before, after)
+                for _, (hlist, address), before, after in measured(data, "register"))), "",
             "### A memory cgroup runs out of memory", "",
-            "Counted from the last page that the victim gets until its memory is free.", "",
             *table("hlist notifiers | refuser | stock | with the series", (
                 (hlist, "none" if refuser == NO_REFUSER else refuser, before, after)
                 for _, (hlist, refuser), before, after in measured(data, "oom"))), "",

@@ -232,6 +232,31 @@ static void success(unsigned int hlist, unsigned int interval)
 	rows += OPS;
 }
 
+/* The time that the registration of one more notifier takes */
+static void registration(unsigned int hlist)
+{
+	uint64_t took[TIMES];
+	unsigned int highest, i;
+	pid_t pid = fork();
+	int fd;
+
+	if (!pid) {
+		fd = subscribe(hlist, MN_BENCH_NOBODY, 0);
+		for (highest = 0; highest < 2; highest++) {
+			for (i = 0; i < TIMES; i++) {
+				took[i] = highest;
+				if (ioctl(fd, MN_BENCH_REGISTER, &took[i]))
+					die("cannot register one more notifier");
+			}
+			row(median(took, TIMES), "register hlist=%u address=%s",
+			    hlist, highest ? "highest" : "lowest");
+		}
+		_exit(0);
+	}
+	join(pid);
+	rows += 2;
+}
+
 /* Returns a dying process with @maps small mappings, held in its exit. */
 static pid_t victim(unsigned int maps, unsigned int hlist, unsigned int refuser)
 {
@@ -287,6 +312,25 @@ static unsigned long long newest_line(int kmsg)
 	return number;
 }
 
+static uint64_t one_reap(int pidfd, int error)
+{
+	uint64_t t = now();
+
+	errno = 0;
+	syscall(__NR_process_mrelease, pidfd, 0);
+	t = now() - t;
+	if (errno != error)
+		die("process_mrelease()");
+	return t;
+}
+
+static void let_go(pid_t pid, int pidfd)
+{
+	close(pidfd);
+	ptrace(PTRACE_DETACH, pid, 0, 0);
+	waitpid(pid, NULL, __WALL);
+}
+
 /* Reap a victim of which each mapping is refused, REAPS times. */
 static void reap(unsigned int maps, unsigned int hlist, unsigned int refuser)
 {
@@ -300,21 +344,35 @@ static void reap(unsigned int maps, unsigned int hlist, unsigned int refuser)
 	if (kmsg < 0)
 		die("/dev/kmsg");
 	before = newest_line(kmsg);
-	for (i = 0; i < REAPS; i++) {
-		took[i] = now();
-		if (!syscall(__NR_process_mrelease, pidfd, 0) || errno != EAGAIN)
-			die("process_mrelease() was not refused");
-		took[i] = now() - took[i];
-	}
+	for (i = 0; i < REAPS; i++)
+		took[i] = one_reap(pidfd, EAGAIN);
 	row(median(took, REAPS), "reap vmas=%u hlist=%u refuser=%u", maps, hlist,
 	    refuser);
 	row((newest_line(kmsg) - before) / REAPS, "lines vmas=%u hlist=%u refuser=%u",
 	    maps, hlist, refuser);
 	rows += 2;
 	close(kmsg);
-	close(pidfd);
-	ptrace(PTRACE_DETACH, pid, 0, 0);
-	waitpid(pid, NULL, __WALL);
+	let_go(pid, pidfd);
+}
+
+/* Reap REAPS victims without a notifier, each twice: the second time without pages. */
+static void zap(unsigned int maps)
+{
+	uint64_t first[REAPS], second[REAPS];
+	unsigned int i;
+	pid_t pid;
+	int pidfd;
+
+	for (i = 0; i < REAPS; i++) {
+		pid = victim(maps, 0, MN_BENCH_NOBODY);
+		pidfd = syscall(__NR_pidfd_open, pid, 0);
+		first[i] = one_reap(pidfd, 0);
+		second[i] = one_reap(pidfd, 0);
+		let_go(pid, pidfd);
+	}
+	row(median(first, REAPS), "zap vmas=%u pages=%u", maps, maps);
+	row(median(second, REAPS), "zap vmas=%u pages=0", maps);
+	rows += 2;
 }
 
 static void write_file(const char *path, const char *text)
@@ -402,6 +460,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
 		success(counts[i], 0);
 		success(counts[i], 1);
+		registration(counts[i]);
 	}
 	for (i = 0; i < sizeof(vmas) / sizeof(*vmas); i++)
 		for (place = 0; place < 8; place += vmas[i] == 1000 ? 1 : 7)
@@ -413,6 +472,7 @@ int main(int argc, char **argv)
 		if (counts[i] > 1)
 			reap(1000, counts[i], counts[i] - 1);
 	}
+	zap(1000);
 	write_file("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
 	oom(8, MN_BENCH_NOBODY);
 	oom(8, 0);

@@ -12,6 +12,7 @@
 #include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/timex.h>
 #include <linux/uaccess.h>
 
 #include "mn_bench.h"
@@ -25,7 +26,10 @@ struct mn_bench {
 	bool has_interval;
 	u64 calls;		/* of @interval, from one thread at a time */
 	unsigned int count;
+	/* For MN_BENCH_REGISTER, on both sides of the others */
+	struct mmu_notifier lowest;
 	struct mmu_notifier hlist[MN_BENCH_MAX];
+	struct mmu_notifier highest;
 };
 
 static int mn_bench_start(struct mmu_notifier *subscription,
@@ -94,28 +98,32 @@ static int mn_bench_release(struct inode *inode, struct file *file)
 
 /* On an error, earlier subscriptions stay until the file is closed. */
 static int mn_bench_subscribe(struct mn_bench *bench,
-			      const struct mn_bench_subscribe *args)
+			      const struct mn_bench_subscribe __user *arg)
 {
+	struct mn_bench_subscribe args;
 	struct mmu_notifier *subscription;
-	unsigned int place = args->hlist;
+	unsigned int place;
 	int ret;
 
-	if (args->hlist > MN_BENCH_MAX || args->interval > 1 || args->reserved ||
-	    (args->refuser >= args->hlist && args->refuser != MN_BENCH_NOBODY))
+	if (copy_from_user(&args, arg, sizeof(args)))
+		return -EFAULT;
+	if (args.hlist > MN_BENCH_MAX || args.interval > 1 || args.reserved ||
+	    (args.refuser >= args.hlist && args.refuser != MN_BENCH_NOBODY))
 		return -EINVAL;
 	if (bench->count || bench->has_interval)
 		return -EBUSY;
 
+	place = args.hlist;
 	while (place--) {
 		subscription = &bench->hlist[MN_BENCH_MAX - bench->count - 1];
-		subscription->ops = place == args->refuser ?
+		subscription->ops = place == args.refuser ?
 				    &mn_bench_refuser_ops : &mn_bench_ops;
 		ret = mmu_notifier_register(subscription, current->mm);
 		if (ret)
 			return ret;
 		bench->count++;
 	}
-	if (args->interval) {
+	if (args.interval) {
 		ret = mmu_interval_notifier_insert(&bench->interval, current->mm,
 						   0, WHOLE_MM,
 						   &mn_bench_interval_ops);
@@ -126,20 +134,38 @@ static int mn_bench_subscribe(struct mn_bench *bench,
 	return 0;
 }
 
+static int mn_bench_register(struct mn_bench *bench, u64 __user *arg)
+{
+	struct mmu_notifier *subscription;
+	u64 highest, took;
+	int ret;
+
+	if (get_user(highest, arg))
+		return -EFAULT;
+	subscription = highest ? &bench->highest : &bench->lowest;
+	subscription->ops = &mn_bench_ops;
+	took = get_cycles();
+	ret = mmu_notifier_register(subscription, current->mm);
+	took = get_cycles() - took;
+	if (ret)
+		return ret;
+	mmu_notifier_unregister(subscription, current->mm);
+	return put_user(took, arg);
+}
+
 static long mn_bench_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct mn_bench *bench = file->private_data;
-	struct mn_bench_subscribe args;
-	int ret;
+	void __user *user = (void __user *)arg;
+	int ret = -ENOTTY;
 
 	if (cmd == MN_BENCH_CALLS)
-		return put_user(bench->calls, (u64 __user *)arg);
-	if (cmd != MN_BENCH_SUBSCRIBE)
-		return -ENOTTY;
-	if (copy_from_user(&args, (void __user *)arg, sizeof(args)))
-		return -EFAULT;
+		return put_user(bench->calls, (u64 __user *)user);
 	mutex_lock(&bench->lock);
-	ret = mn_bench_subscribe(bench, &args);
+	if (cmd == MN_BENCH_SUBSCRIBE)
+		ret = mn_bench_subscribe(bench, user);
+	else if (cmd == MN_BENCH_REGISTER)
+		ret = mn_bench_register(bench, user);
 	mutex_unlock(&bench->lock);
 	return ret;
 }

@@ -22,5 +22,10 @@ struct mn_bench_subscribe {
 #define MN_BENCH_SUBSCRIBE	_IOW('B', 0x00, struct mn_bench_subscribe)
 /* How often the interval notifier has been called */
 #define MN_BENCH_CALLS		_IOR('B', 0x01, __u64)
+/*
+ * Register one more hlist notifier, and remove it.  Takes whether its address is the
+ * highest; if not, it is the lowest.  Returns how long mmu_notifier_register() took.
+ */
+#define MN_BENCH_REGISTER	_IOWR('B', 0x02, __u64)
 
 #endif

@@ -7,13 +7,13 @@ from lab.suites.suite import Expect
 from lab.tests.judge.judging import FINE, NO_RESULT, OK, Judging, spoilt
 from lab.verbs import bench
 
-LOOP, MPROTECT, FORK, OOM = ("calibrate instructions=1000000", "mprotect hlist=8 interval=0",
-                             "fork hlist=0 interval=1", "oom hlist=8 refuser=0")
-FIRST, LAST, LINES = ("reap vmas=1000 hlist=8 refuser=0", "reap vmas=1000 hlist=8 refuser=7",
-                      "lines vmas=1000 hlist=8 refuser=0")
-BEFORE = {LOOP: 1000010, MPROTECT: 2000, FORK: 90000, FIRST: 12000000, LAST: 12000000, LINES: 5055,
-          OOM: 5000}
-AFTER = {**BEFORE, MPROTECT: 1999, FIRST: 1200000, LAST: 2400000, LINES: 0}
+LOOP, LINES, OOM = ("calibrate instructions=1000000", "lines vmas=1000 hlist=8 refuser=0",
+                    "oom hlist=8 refuser=0")
+CALL, EMPTY = bench.SUCCESS[0], bench.FREE[1]
+BEFORE = {LOOP: 1000010, **dict.fromkeys(bench.SUCCESS, 90000), LINES: 5055, OOM: 5000,
+          **dict.fromkeys(bench.REFUSED, 12000000), **dict.fromkeys(bench.FREE, 2000000)}
+AFTER = {**BEFORE, CALL: 89999, **dict.fromkeys(bench.REFUSED, 1200000), LINES: 0, EMPTY: 800001,
+         bench.REFUSED[7]: 1100000}
 SIZES = dict.fromkeys(bench.SIZES, 56)
 
 
@@ -37,7 +37,7 @@ class Numbers(Judging):
         self.assertEqual(parse(good), BEFORE)
         self.assertEqual(self.check(judged(good), OK).outcomes, dict.fromkeys(BEFORE, "pass"))
         for old, new, words in (
-            ("mprotect", "!", "not whole"), ("exited 0", "exited 1", "not whole"),
+            (CALL, "!", "not whole"), ("exited 0", "exited 1", "not whole"),
             (f"{OOM} 5000\r\n", "", "not whole"), (" 1000010", " 2000000", "not a tick"),
             (" 1000010", " 998000", "not a tick"), (LOOP, "x y=1", "not a tick"),
         ):
@@ -46,17 +46,21 @@ class Numbers(Judging):
 
     def test_limits(self) -> None:
         for name, value, words in (
-            (MPROTECT, 2000, ""), (FORK, 90044, ""),  # 1.000, to three decimals
-            (MPROTECT, 2002, "1.001 of stock (2002 after 2000 instructions), not at most 1.000"),
-            (FIRST, 1200001, "10.0 times cheaper (1200001 after 12000000 instructions), not 10"),
-            (LAST, 2400001, "5.0 times cheaper (2400001 after 12000000 instructions), not 5"),
-            (LINES, 1, "1 lines in the log, not 0"), (OOM, 999999, ""),
+            (CALL, 90044, ""), (OOM, 999999, ""),  # 1.000, to three decimals
+            (CALL, 90046, "1.001 of stock (90046 after 90000 instructions), not at most 1.000"),
+            *((name, 1200001, "10.0 times cheaper (1200001 after 12000000 instructions), not 10")
+              for name in bench.REFUSED),
+            *((name, 799999, "1.50 of it if the first of 8 notifiers refuses (1200000 of 799999 "
+               "instructions), not at most 1.5") for name in bench.FREE),
+            (LINES, 1, "1 lines in the log, not 0"),
         ):
             found = bench.judge(BEFORE, {**AFTER, name: value}, SIZES, SIZES)
             self.assertEqual(found, [f"{name}: {words}"] if words else [])
-        for more in ({**BEFORE, "x": 1}, AFTER), (BEFORE, {**AFTER, "x": 1}):
-            self.assertEqual(bench.judge(*more, SIZES, SIZES), ["x: on one kernel only"])
-        self.assertEqual(bench.judge({}, {}, SIZES, SIZES), ["no row of success", "no row of reap"])
+        less = {name: value for name, value in AFTER.items() if name not in (CALL, EMPTY)}
+        for rows, names in (((BEFORE, {**AFTER, "x": 1}), ["x"]), ((less, less), [CALL, EMPTY]),
+                            (({**BEFORE, "x": 1}, AFTER), ["x"]), ((BEFORE, less), [CALL, EMPTY])):
+            self.assertEqual(bench.judge(*rows, SIZES, SIZES),
+                             [f"{name}: not on both kernels" for name in names])
 
     def test_sizes(self) -> None:
         text = "".join(f"struct {name} {{\n\tint a; /* 0 4 */\n\n\t/* size: {size}, x */\n}};\n"
