@@ -31,10 +31,13 @@ struct mn_kit_subscriptions {
 	struct hlist_head deferred_list;
 };
 
-/* Is current where DEBUG_ATOMIC_SLEEP would catch it sleeping? */
+/*
+ * Is current where DEBUG_ATOMIC_SLEEP would catch it sleeping?  On PREEMPT_RT a
+ * patched kernel has no non_block_start() there, and a stock kernel has some.
+ */
 static inline bool mn_kit_in_non_block(void)
 {
-#ifdef CONFIG_DEBUG_ATOMIC_SLEEP
+#if defined(CONFIG_DEBUG_ATOMIC_SLEEP) && !defined(CONFIG_PREEMPT_RT)
 	return current->non_block_count > 0;
 #else
 	return true;

@@ -901,15 +901,28 @@ static void case_oom_victim_exits(const struct kit_case *self, struct victim *v)
 	victim_exits(v);
 }
 
+/*
+ * Can non_block_start() be seen?  On PREEMPT_RT it would report every spinlock_t,
+ * so a kernel does not have to call it there.
+ */
+static bool has_brackets(void)
+{
+	if (info.features & MN_KIT_HAS_RT)
+		skip("a PREEMPT_RT kernel need not bracket callbacks");
+	else if (!(info.features & MN_KIT_HAS_ATOMIC_SLEEP))
+		skip("needs CONFIG_DEBUG_ATOMIC_SLEEP");
+	else
+		return true;
+	return false;
+}
+
 /* Callbacks of a non-blocking range run where DEBUG_ATOMIC_SLEEP sees them sleep */
 static void case_bracketed(const struct kit_case *self, struct victim *v)
 {
 	struct mn_kit_counters c;
 
-	if (!(info.features & MN_KIT_HAS_ATOMIC_SLEEP)) {
-		skip("needs CONFIG_DEBUG_ATOMIC_SLEEP");
+	if (!has_brackets())
 		return;
-	}
 	if (self->kind == MN_KIT_INTERVAL_TWO_PASS &&
 	    !(info.features & MN_KIT_HAS_TWO_PASS)) {
 		skip("this kernel has no two-pass interval notifiers");
@@ -928,10 +941,8 @@ static void case_undo_bracketed(const struct kit_case *self, struct victim *v)
 	unsigned long long ends = 0, unbracketed = 0;
 	struct mn_kit_counters c;
 
-	if (!(info.features & MN_KIT_HAS_ATOMIC_SLEEP)) {
-		skip("needs CONFIG_DEBUG_ATOMIC_SLEEP");
+	if (!has_brackets())
 		return;
-	}
 	add_shuffled(v, n, refuser);
 	refuse(v, refuser, MN_KIT_ALWAYS);
 	kill_and_reap(v, -EAGAIN);

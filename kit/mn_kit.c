@@ -747,6 +747,8 @@ static long mn_kit_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 			a.info.features |= MN_KIT_HAS_ATOMIC_SLEEP;
 		if (mn_kit_ops(MN_KIT_INTERVAL_TWO_PASS))
 			a.info.features |= MN_KIT_HAS_TWO_PASS;
+		if (IS_ENABLED(CONFIG_PREEMPT_RT))
+			a.info.features |= MN_KIT_HAS_RT;
 		ret = 0;
 		break;
 	case MN_KIT_BIND:

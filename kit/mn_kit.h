@@ -23,6 +23,7 @@
 /* mn_kit_info.features */
 #define MN_KIT_HAS_ATOMIC_SLEEP	(1u << 0)	/* CONFIG_DEBUG_ATOMIC_SLEEP */
 #define MN_KIT_HAS_TWO_PASS	(1u << 1)	/* invalidate_start/_finish */
+#define MN_KIT_HAS_RT		(1u << 2)	/* CONFIG_PREEMPT_RT */
 
 struct mn_kit_info {
 	__u32 version;

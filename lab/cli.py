@@ -72,7 +72,7 @@ VERBS = (
          everything.lint_all),
     Verb("bench", "cost in instructions, stock against patched; the figures go to docs/bench",
          BOOTED, bench.run, bench.plan),
-    Verb("soak", "all tests and races on kernels with KASAN, lockdep, KCSAN; docs/soak",
+    Verb("soak", "all tests and races on kernels with KASAN, lockdep, KCSAN, RT; docs/soak",
          (*BOOTED, "DURATION", "KERNEL"), soak.run, soak.plan),
     Verb("mutants", "mutations of the patched kernel; a test must catch each one",
          (*BOOTED, "MUTANT"), mutants.run, mutants.plan),

@@ -18,9 +18,9 @@ from lab.verbs.run import there
 
 # By kernel its fragments, and what it prints when it checks itself.
 KERNELS = {"kasan": ("soak-kasan",), "lockdep": ("soak-lockdep", "soak-users"),
-           "kcsan": ("soak-kcsan",)}
+           "kcsan": ("soak-kcsan",), "rt": ("soak-rt", "soak-users")}
 WATCHES = {"kasan": "KernelAddressSanitizer initialized", "lockdep": "Lock dependency validator",
-           "kcsan": "kcsan: selftest: 3/3 tests passed"}
+           "kcsan": "kcsan: selftest: 3/3 tests passed", "rt": " PREEMPT_RT "}
 SHORT = 20  # seconds of races in `make test`
 NEEDED = 100_000  # refused process_mrelease() calls, over all kernels of a campaign
 
@@ -52,6 +52,8 @@ def boots_of(stack: Stack, source: Source, name: str, seconds: int) -> list[Plan
         boots.append(Planned(one, suites, expect, slow))
     for program in selftests.on(whole, stock(source), selftests.read(),
                                 adds_only=stack.lower is not None):
+        if name == "rt" and program.name.startswith("hmm"):
+            continue  # RT kernels have no huge pages, so no HMM driver to test
         boots.append(Planned(one, program, expect, slow))
         if program.test.tree == "stock":  # to be compared with
             boots.append(Planned(whole, program, Expect(STOCK)))
@@ -61,18 +63,20 @@ def boots_of(stack: Stack, source: Source, name: str, seconds: int) -> list[Plan
     return [*boots, Planned(one, soak.Race(seconds, seed, WATCHES[name]), expect)]
 
 
-def chosen(context: Context) -> list[str]:
-    """Give the kernels, or that of KERNEL=."""
+def chosen(context: Context, stack: Stack) -> list[str]:
+    """Give the kernels that a base can have, or that of KERNEL=."""
     only = context.word("KERNEL")
-    if only and only not in KERNELS:
-        raise unknown("kernel", only, list(KERNELS))
-    return [name for name in KERNELS if only in ("", name)]
+    known = [name for name in KERNELS if name != "rt" or "BASE_RT" in stack.base.features]
+    if only and only not in known:
+        raise unknown("kernel", only, known)
+    return [name for name in known if only in ("", name)]
 
 
 def plan(context: Context, stack: Stack, source: Source) -> list[Planned]:
     """Give all boots of a campaign."""
     seconds = int(context.word("DURATION"))
-    return [boot for name in chosen(context) for boot in boots_of(stack, source, name, seconds)]
+    return [boot for name in chosen(context, stack)
+            for boot in boots_of(stack, source, name, seconds)]
 
 
 def short_plan(_context: Context, stack: Stack, source: Source) -> list[Planned]:
@@ -137,7 +141,7 @@ def run(context: Context, stack: Stack) -> None:
     """
     seconds, kept = int(context.word("DURATION")), {}
     with context.work(stack) as source:
-        for name in chosen(context):
+        for name in chosen(context, stack):
             kept[name] = campaign(context, stack, source, name, seconds)
     whole = not context.word("KERNEL")
     reaps = sum(part["figures"].get("refused_reaps", 0) for part in kept.values())
