@@ -40,7 +40,7 @@ struct mn_hlist {
 	bool registered;
 	int nonblock_ret;
 	int blockable_ret;
-	unsigned long put_in_start;	/* the notifiers that a callback puts */
+	unsigned long put_in_start;	/* notifiers that the callback puts */
 	unsigned long put_in_end;
 	unsigned int starts;
 	unsigned int ends;
@@ -60,7 +60,7 @@ struct mn_interval {
 
 struct mn_test {
 	struct mm_struct *mm;
-	struct mn_hlist hlist[MN_MAX];	/* an array sorts them by address */
+	struct mn_hlist hlist[MN_MAX];	/* in ascending order of address */
 	struct mn_interval interval[MN_MAX];
 	unsigned int puts;
 	struct completion freed;
@@ -166,7 +166,7 @@ static bool mn_invalidate_start(struct mmu_interval_notifier *mni,
 				unsigned long cur_seq,
 				struct mmu_interval_notifier_finish **finish)
 {
-	/* Also if it refuses: the core must ignore that */
+	/* If this refuses, the core must not call the second pass */
 	*finish = &container_of(mni, struct mn_interval, mni)->finish;
 	return mn_invalidate(mni, range, cur_seq);
 }
@@ -185,8 +185,6 @@ static const struct mmu_interval_notifier_ops mn_interval_ops[] = {
 		.invalidate_start = mn_invalidate_start,
 		.invalidate_finish = mn_invalidate_finish,
 	},
-#else
-	{ .invalidate = mn_invalidate },
 #endif
 };
 
@@ -242,17 +240,23 @@ static void mn_register(struct kunit *test, unsigned int n)
 	}
 }
 
-/* Insert @n interval notifiers of one page each.  On 7.1+ odd ones have two passes. */
+#ifdef BASE_TWO_PASS
+/* Insert @n interval notifiers of one page each.  Odd ones have two passes. */
+#else
+/* Insert @n interval notifiers of one page each. */
+#endif
 static void mn_insert(struct kunit *test, unsigned int first, unsigned int n)
 {
 	struct mn_test *t = test->priv;
-	int ret;
 
 	for (unsigned int i = first; i < first + n; i++) {
+		unsigned int k = i % ARRAY_SIZE(mn_interval_ops);
+		int ret;
+
 		ret = mmu_interval_notifier_insert(&t->interval[i].mni, t->mm,
 						   MN_START + i * PAGE_SIZE,
 						   PAGE_SIZE,
-						   &mn_interval_ops[i % 2]);
+						   &mn_interval_ops[k]);
 		KUNIT_ASSERT_EQ(test, ret, 0);
 		t->interval[i].inserted = true;
 	}
@@ -269,7 +273,6 @@ static void expect_hlist(struct kunit *test, unsigned int i,
 			    "ends of hlist notifier %u", i);
 }
 
-/* A second pass must follow each first pass that returned true */
 static void expect_interval(struct kunit *test, unsigned int i,
 			    unsigned int calls, unsigned int accepted)
 {
@@ -278,6 +281,7 @@ static void expect_interval(struct kunit *test, unsigned int i,
 	KUNIT_EXPECT_EQ_MSG(test, t->interval[i].calls, calls,
 			    "calls of interval notifier %u", i);
 #ifdef BASE_TWO_PASS
+	/* A second pass follows each first pass that returned true */
 	KUNIT_EXPECT_EQ_MSG(test, t->interval[i].finishes,
 			    i % 2 ? accepted : 0,
 			    "second passes of interval notifier %u", i);
@@ -351,7 +355,7 @@ static int mn_test_init(struct kunit *test)
 	INIT_WORK(&t->work, mn_remove_work);
 	test->priv = t;
 
-	/* Like clear_warn_once in debugfs: report offenders of other cases again */
+	/* As clear_warn_once in debugfs does: report each callback again */
 	memset(__start_once, 0, __end_once - __start_once);
 	return 0;
 }
@@ -364,7 +368,7 @@ static void mn_test_exit(struct kunit *test)
 		return;
 	if (!t->stuck)
 		expect_tree_ended(test);
-	/* The work item still uses all of this */
+	/* A stuck work item still uses all of this */
 	if (t->stuck)
 		return;
 	mn_put(t, ~0ul);
@@ -684,6 +688,7 @@ static void a_nonblocking_range_needs_the_mmap_lock(struct kunit *test)
 	struct mn_test *t = test->priv;
 	struct mmu_notifier_range range;
 
+	mn_register(test, 1);
 	mn_range_init(t, &range);
 	kunit_warning_suppress(test) {
 		KUNIT_EXPECT_EQ(test, reap(t), 0);
