@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lab.base.data import ROOT
 from lab.base.errors import MEANING, LabError, Status, exit_table
+from lab.base.memory import read_json, write_json
 from lab.kernel import bases
 from lab.kernel.bases import Stack
 from lab.kernel.source import Source
@@ -16,7 +17,7 @@ from lab.suites.suite import Planned
 from lab.verbs import (bench, docs, intree, judge_mutants, model, mutants, pack, revert, run, soak,
                        steps, tree)
 from lab.verbs import test as everything
-from lab.verbs.context import ENGINES, Context, read_json, unknown, write_json
+from lab.verbs.context import ENGINES, Context, unknown
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,12 @@ class Verb:
 WORDS = {
     "BASE": "7.3", "PART": "debug", "TREE": "DIR", "PATCH": "slug", "MUTANT": "name",
     "KERNEL": "kasan", "DURATION": "300", "FROM": "7.3", "TO": "6.12", "RECORD": "6.12",
-    "LOGS": "DIR", "GATE": "no", "ENGINE": "qemu", "SKIP": "yes",
-}
+    "LOGS": "DIR", "GATE": "no", "ENGINE": "qemu", "SKIP": "yes"}
 ON = ("BASE", "PART", "TREE")
 BOOTED = (*ON, "ENGINE")
 
 
 def write_docs(context: Context, _stack: Stack) -> None:
-    """Record what was run, and make the tables."""
     if (name := context.word("RECORD")) == "model":
         write_json(ROOT / "docs/model.json", read_json(context.build / "model.json"))
     elif name:
@@ -93,12 +92,10 @@ VERBS = (
          lambda context, stack: intree.intree(context.series, stack, context.source(stack))),
     Verb("docs", "make the tables of docs/; RECORD= keeps the last run first",
          ("RECORD", "PART", "TREE"), write_docs),
-    Verb("test", "everything, for one base or for all", BOOTED, everything.test),
-)
+    Verb("test", "everything, for one base or for all", BOOTED, everything.test))
 
 
 def usage() -> str:
-    """Give the help: the verbs, their words, the exit statuses."""
     lines = ["make VERB [NAME=VALUE]... or python3 -m lab VERB [NAME=VALUE]... [--dryrun]", ""]
     for verb in VERBS:
         shown = " ".join(f"[{name}={WORDS[name]}]" for name in verb.words)

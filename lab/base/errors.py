@@ -33,8 +33,7 @@ MEANING = {
     Status.TOOL_MISSING: "a tool is missing",
     Status.DISK_FULL: "the disk is full",
     Status.LOCKED: "another run uses this base",
-    Status.INTERRUPTED: "interrupted",
-}
+    Status.INTERRUPTED: "interrupted"}
 
 ADVICE = {
     Status.OK: "nothing to do",
@@ -52,8 +51,7 @@ ADVICE = {
     Status.TOOL_MISSING: "install the packages named above and run the same command again",
     Status.DISK_FULL: "free some space (`make clean` removes build/) and run the command again",
     Status.LOCKED: "wait for the process named above to end, or stop it",
-    Status.INTERRUPTED: "run the same command again; finished steps are kept",
-}
+    Status.INTERRUPTED: "run the same command again; finished steps are kept"}
 
 
 class LabError(Exception):
@@ -68,5 +66,4 @@ class LabError(Exception):
 
 
 def exit_table() -> str:
-    """Give the exit statuses as text."""
     return "\n".join(f"  {status.value:>3}  {MEANING[status]}" for status in Status)

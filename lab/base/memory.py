@@ -41,7 +41,6 @@ def folder_key(folder: Path, ignored: Iterable[str] = ()) -> str:
 
 
 def digest(path: Path) -> str:
-    """Give the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -54,31 +53,23 @@ class Memory:
         self.used: set[str] = set()
 
     def path(self, name: str) -> Path:
-        """Give the file of a note."""
         return self.folder / f"{name}.json"
 
     def recall(self, name: str, wanted: str) -> Any | None:
         """Give the result kept under this key, None for nothing or another key."""
         self.used.add(name)
-        try:
-            note = json.loads(self.path(name).read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
-            return None
-        return note["result"] if isinstance(note, dict) and note.get("key") == wanted else None
+        note = read_json(self.path(name))
+        return note["result"] if note.get("key") == wanted else None
 
     def keep(self, name: str, wanted: str, result: Any, commands: Sequence[str] = ()) -> None:
         """Keep a result, which is JSON and not null."""
         self.used.add(name)
-        self.path(name).parent.mkdir(parents=True, exist_ok=True)
-        note = {"key": wanted, "result": result, "commands": list(commands)}
-        write_atomic(self.path(name), json.dumps(note, indent=1) + "\n")
+        write_json(self.path(name), {"key": wanted, "result": result, "commands": list(commands)})
 
     def forget(self, name: str) -> None:
-        """Remove a note."""
         self.path(name).unlink(missing_ok=True)
 
     def sweep(self) -> None:
-        """Remove the notes that were not used."""
         for path in self.folder.glob("*.json"):
             if path.stem not in self.used:
                 path.unlink()
@@ -111,7 +102,7 @@ def write_commands(place: Path, running: str, commands: Sequence[str]) -> None:
         notes = sorted((place / NOTES).glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
         for path in notes:
             if path.stem != running:
-                done = json.loads(path.read_text(encoding="utf-8"))["commands"]
+                done = read_json(path)["commands"]
                 lines += [f"# {path.stem}", *done, ""] if done else []
         lines += [f"# {running}", *commands, ""]
         write_atomic(place / "commands.txt", "\n".join(lines))
@@ -125,6 +116,21 @@ def write_atomic(path: Path, text: str) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, json.dumps(data, indent=1) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read an object, {} if the file is missing or damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def need_space(folder: Path) -> None:

@@ -62,7 +62,6 @@ class Progress:
         self.start = self.shown = time.monotonic()
 
     def text(self) -> str:
-        """Give the line as it is now."""
         return f"  {self.label}: {self.count()} {time.monotonic() - self.start:.0f} s"
 
     def tick(self) -> None:
@@ -74,7 +73,6 @@ class Progress:
             print(self.text(), flush=True)
 
     def done(self) -> None:
-        """Leave the last state behind."""
         print(("\r\033[K" if sys.stdout.isatty() else "") + self.text(), flush=True)
 
 
@@ -167,7 +165,6 @@ def ask(argv: Sequence[str | Path], failure: Status,
 
 
 def missing(tool: str) -> LabError:
-    """Give the error for a command that is not there."""
     return LabError(Status.TOOL_MISSING, f"{tool} is not installed")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lab.base.errors import LabError, Status
-from lab.base.memory import digest, write_atomic
+from lab.base.memory import digest, read_json, write_json
 from lab.judge.console import whole_records
 from lab.judge.verdict import Logs
 
@@ -49,10 +49,6 @@ class Boot:
     initrd: str  # SHA-256
     version: int = VERSION
 
-    def text(self) -> str:
-        """Give the file."""
-        return json.dumps(asdict(self), indent=1) + "\n"
-
 
 class Folder:
     """One boot in its folder."""
@@ -62,7 +58,6 @@ class Folder:
 
     @property
     def title(self) -> str:
-        """Name it for progress lines: suite and kernel."""
         return f"{self.place.name} {self.place.parent.name}"
 
     def read(self) -> Boot:
@@ -76,15 +71,16 @@ class Folder:
             raise LabError(Status.USAGE, f"{path} has version {data.get('version')}, not {VERSION}",
                            "make the boot again with this version of the lab")
         try:
-            fields: dict[str, Any] = {**data, "machine": machine(data["machine"])}
+            machine: dict[str, Any] = dict(data["machine"])
+            machine["options"] = tuple(machine["options"])
+            fields: dict[str, Any] = {**data, "machine": Machine(**machine)}
             return Boot(**fields)
         except (KeyError, TypeError) as error:
             raise LabError(Status.USAGE, f"{path}: {error}") from None
 
     def write(self, boot: Boot, judge: Mapping[str, Any]) -> None:
-        """Write boot.json, and judge.json for the suite that judges the logs."""
-        write_atomic(self.place / BOOT, boot.text())
-        write_atomic(self.place / JUDGE, json.dumps(judge, indent=1) + "\n")
+        write_json(self.place / BOOT, asdict(boot))
+        write_json(self.place / JUDGE, judge)
 
     def judge(self) -> dict[str, Any]:
         """Read judge.json; USAGE if it is damaged."""
@@ -105,21 +101,19 @@ class Folder:
                 and all((self.place / name).exists() for name in (CONSOLE, RESULTS)))
 
     def begin(self) -> None:
-        """Remove what an earlier run left."""
         for name in (RAN, CONSOLE, RESULTS):
             (self.place / name).unlink(missing_ok=True)
 
     def done(self, engine: str, ended: bool) -> None:
-        """Note what was booted, and how it ended."""
         boot = self.read()
-        note = {"boot": digest(self.place / BOOT), "image": boot.image, "initrd": boot.initrd,
-                "engine": engine, "ended": ended}
-        write_atomic(self.place / RAN, json.dumps(note, indent=1) + "\n")
+        write_json(self.place / RAN, {
+            "boot": digest(self.place / BOOT), "image": boot.image, "initrd": boot.initrd,
+            "engine": engine, "ended": ended})
 
     def forget(self) -> None:
         """Let the next run boot it again; the logs stay, to be judged."""
         if ran := self.ran():
-            write_atomic(self.place / RAN, json.dumps({**ran, "again": True}) + "\n")
+            write_json(self.place / RAN, {**ran, "again": True})
 
     def verify(self) -> None:
         """Raise NO_RESULT unless the logs are those of this boot."""
@@ -135,7 +129,6 @@ class Folder:
                                "bring back the logs of this boot, or run it again")
 
     def logs(self) -> Logs:
-        """Give what the boot left; "" for a log that is not there."""
         def text(name: str) -> str:
             path = self.place / name
             return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
@@ -143,7 +136,6 @@ class Folder:
         return Logs(text(RESULTS), whole_records(text(CONSOLE)), bool(self.ran().get("ended")))
 
     def hashes(self) -> tuple[str, str]:
-        """Hash image and initrd."""
         return digest(self.place / IMAGE), digest(self.place / INITRD)
 
 
@@ -152,17 +144,3 @@ class Engine(Protocol):
 
     def run(self, folders: Sequence[Folder]) -> None:
         """Run each boot that has not run, several at a time."""
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read an object, {} if the file is missing or damaged."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def machine(data: Mapping[str, Any]) -> Machine:
-    """Read a machine."""
-    return Machine(data["cpus"], data["memory"], data["append"], tuple(data["options"]))

@@ -18,7 +18,6 @@ AT_ONCE = 4  # boots at the most; a guest seldom uses both of its CPUs
 
 @cache
 def version() -> str:
-    """Give QEMU's version line."""
     return ask(["qemu-system-x86_64", "--version"], Status.TOOL_MISSING).partition("\n")[0]
 
 
@@ -33,8 +32,7 @@ def command(boot: Boot, accelerator: str) -> list[str]:
         "-smp", f"{machine.cpus},sockets={machine.cpus}", "-m", f"{machine.memory}",
         "-accel", accelerator, "-nodefaults", "-display", "none", "-no-reboot", "-kernel", IMAGE,
         *machine.options, "-initrd", INITRD, "-serial", f"file:{CONSOLE}",
-        "-serial", f"file:{RESULTS}", "-append", machine.append,
-    ]
+        "-serial", f"file:{RESULTS}", "-append", machine.append]
 
 
 class Qemu:
@@ -85,7 +83,6 @@ class Qemu:
 
 
 def results(place: Path) -> int:
-    """Count the result lines that a guest has written."""
     log = place / RESULTS
     if not log.exists():
         return 0

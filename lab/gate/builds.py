@@ -91,7 +91,6 @@ class Objects:
         return sorted(sizes, key=lambda name: (name not in touched, sizes[name], name))
 
     def key(self, state: State, names: list[str]) -> str:
-        """Give what the result of a build depends on."""
         tools = [ask([one, "--version"], Status.TOOL_MISSING) for one in (self.compiler, "sparse")]
         return key(VERSION, self.title, str(self.words), self.options, *tools, state.key, *names)
 
@@ -127,7 +126,6 @@ class Objects:
         return False
 
     def commands(self, names: list[str]) -> list[Words]:
-        """Give the commands that build objects; one that fails does not stop the others."""
         return [[*self.make_kernel, "-k", *names]] if names else []
 
     def build(self, state: State, names: list[str]) -> Found:
@@ -180,5 +178,4 @@ def builds(history: History) -> list[Objects]:
         Objects(history, "MMU_NOTIFIER off", "off", ("W=1",), off),
         Objects(history, "clang W=1", "clang", ("W=1",), on, clang, modules=False),
         Objects(history, "arm64 gcc W=1", "arm64", arm64, on, "aarch64-linux-gnu-gcc"),
-        Programs(history, "selftests gcc -Wall", "programs"),
-    ]
+        Programs(history, "selftests gcc -Wall", "programs")]

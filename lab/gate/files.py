@@ -75,7 +75,6 @@ def run(title: str, commands: Commands, history: History, texts: dict[Version, s
 
 
 def kernel_doc(src: Path, paths: list[Path]) -> list[Words]:
-    """Give the command of the tree's kernel-doc."""
     script = src / "scripts/kernel-doc"
     wall = ["-Wall"] if "Wall" in script.read_text(encoding="utf-8") else []
     return [[script, "-none", *wall, *paths]]
@@ -104,14 +103,18 @@ def selftests_config(src: Path, paths: list[Path]) -> list[Words]:
     return [["sh", "-c", LOST, "sh", src, path] for path in paths]
 
 
+def rst(_src: Path, paths: list[Path]) -> list[Words]:
+    """Give the commands for documentation: its width, and docutils."""
+    wide = 'length > 80 {print FILENAME ":" FNR ": warning: over 80 columns: " $0}'
+    html: list[Words] = [["rst2html", "--report=2", "--halt=5", one, "/dev/null"] for one in paths]
+    return [["awk", wide, *paths], *html]
+
+
 # By title, the names of the files that a checker suits, and its commands. Sphinx is not run.
 CHECKERS: dict[str, tuple[str, Commands]] = {
     "selftests config": (r"^tools/testing/selftests/.*/config$", selftests_config),
     "kernel-doc": (r"^(?!tools/|samples/).*\.[ch]$", kernel_doc),
     "coccicheck": (r"^(?!tools/|samples/).*\.c$", coccicheck),
-    "rst": (r"\.rst$", lambda _, paths: [
-        ["awk", 'length > 80 {print FILENAME ":" FNR ": warning: over 80 columns: " $0}', *paths],
-        *(["rst2html", "--report=2", "--halt=5", path, "/dev/null"] for path in paths)]),
+    "rst": (r"\.rst$", rst),
     "shellcheck": (r"(?:\.sh|/run_vmtests)$", lambda _, paths: [
-        ["shellcheck", "-f", "gcc", "-S", "warning", *paths]]),
-}
+        ["shellcheck", "-f", "gcc", "-S", "warning", *paths]])}

@@ -44,11 +44,9 @@ class Verdict:
     problems: list[str] = field(default_factory=list)  # the most serious first
 
     def failed(self) -> list[str]:
-        """Give the cases that failed."""
         return [name for name, outcome in self.outcomes.items() if outcome == "fail"]
 
     def fail(self, name: str, reason: str) -> None:
-        """Turn the outcome of a case into a failure."""
         self.outcomes[name], self.reasons[name] = "fail", reason
 
     def why(self, name: str) -> str:
@@ -76,13 +74,11 @@ class Verdict:
 
 
 def count(names: Iterable[str]) -> str:
-    """Count outcomes in words."""
     found = list(names)
     return ", ".join(f"{found.count(word)} {word}" for word in COUNTED if word in found)
 
 
 def summary(verdict: Verdict) -> str:
-    """Say in a line how many cases passed, failed and were skipped."""
     return count(verdict.outcomes.values()) or "no result"
 
 
@@ -110,5 +106,4 @@ def same(stock: Verdict, patched: Verdict) -> None:
 
 
 def worst(verdicts: Sequence[Verdict]) -> Status:
-    """Give the most serious status."""
     return max((verdict.status for verdict in verdicts), default=Status.OK)

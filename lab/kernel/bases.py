@@ -67,7 +67,6 @@ class Stack:
 
     @property
     def name(self) -> str:
-        """Give the name of folders and records."""
         return f"{self.base.name}{self.suffix}"
 
     def file(self, name: str) -> str:
@@ -77,13 +76,11 @@ class Stack:
 
     @property
     def command(self) -> str:
-        """Give the words that choose it on make's command line."""
         part = f" PART={self.parts[-1].name}" if self.lower else ""
         return f"BASE={self.base.name}{part}"
 
     @property
     def patches(self) -> list[Path]:
-        """Give the patches that are checked here, in order."""
         return [path for part in self.parts for path in queue.check(self.folder(part))]
 
     @property
@@ -92,7 +89,6 @@ class Stack:
         return [*(self.lower.queue if self.lower else []), *self.patches]
 
     def folder(self, part: Part) -> Path:
-        """Give the folder of a part."""
         return self.root / "series" / self.base.name / part.name
 
     def allows(self, verb: str) -> None:
@@ -111,7 +107,6 @@ class Series:
     bases: dict[str, Base]
 
     def stacks(self, base: Base) -> list[Stack]:
-        """Give the stacks of a base, from the bottom."""
         found: list[Stack] = []
         begin = 0
         for end, part in enumerate(base.parts, 1):
@@ -218,5 +213,4 @@ def mismatches(series: Series) -> list[str]:
 
 
 def check(series: Series) -> None:
-    """Raise NOT_APPLIED unless parts and folders agree."""
     queue.agree(mismatches(series))

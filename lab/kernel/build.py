@@ -21,8 +21,7 @@ NO_GIT = "/nonexistent"  # as GIT_DIR: no repository is looked for
 # The same bytes on every machine, and no version taken from a git repository around the tree.
 ENV = {
     "KBUILD_BUILD_TIMESTAMP": "1970-01-01", "KBUILD_BUILD_VERSION": "1", "KBUILD_BUILD_USER": "lab",
-    "KBUILD_BUILD_HOST": "lab", "GIT_DIR": NO_GIT,
-}
+    "KBUILD_BUILD_HOST": "lab", "GIT_DIR": NO_GIT}
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,6 @@ def make(src: Path, *words: str | Path) -> list[str | Path]:
 
 
 def environment(cache: Path) -> dict[str, str]:
-    """Give the environment of every make."""
     ccache = {"DIR": str(cache.absolute() / "ccache"), "MAXSIZE": "1G", "NOHASHDIR": "1",
               "DEPEND": "1"}
     return {**ENV, **{f"CCACHE_{name}": value for name, value in ccache.items()}}
@@ -130,7 +128,6 @@ def image(shell: Shell, src: Path, arch: Arch, cache: Path, title: str, expected
 
 
 def objects(log: Path, begin: int = 0) -> int:
-    """Count the objects that a build log shows so far."""
     return len(OBJECT.findall(log.read_bytes()[begin:])) if log.exists() else 0
 
 

@@ -44,7 +44,6 @@ class Kernel:
 
     @property
     def place(self) -> Path:
-        """Give the folder of what is made of it."""
         return self.source.place / self.name
 
     @property
@@ -63,7 +62,6 @@ class Kernel:
 
     @property
     def src(self) -> Path:
-        """Give its tree."""
         folder = f"{self.shared.name}-changed" if self.change else self.name
         return self.source.place / folder / "src"
 
@@ -78,7 +76,6 @@ class Kernel:
 
     @cached_property
     def tree_key(self) -> str:
-        """Give what its sources depend on."""
         below = self.donor.tree_key if self.donor else self.source.identity
         change = self.change.key if self.change else ""
         return key(below, change, *(path.read_bytes() for path in self.patches))
@@ -101,7 +98,6 @@ class Kernel:
 
     @property
     def notes(self) -> Memory:
-        """Give the memory of what the objects in its tree are."""
         return Memory(self.src / "O" / NOTES)
 
     def checkout(self) -> None:
@@ -149,7 +145,6 @@ class Kernel:
             queue.apply(shell, self.src, list(self.patches), tracked=below)
 
     def config_fragments(self) -> list[Path]:
-        """Give the fragments of the configuration, in order."""
         own = [CONFIGS / f"{name}.config" for name in self.fragments]
         alone = any("#ALONE#" in path.read_text(encoding="utf-8") for path in own)
         return [*build.fragments(CONFIGS, self.source.base.name, self.src, alone), *own]
@@ -187,7 +182,6 @@ class Kernel:
 
     @property
     def image(self) -> Path:
-        """Give the place of the image, which build() makes."""
         return self.place / "image"
 
     def step(self, name: str, wanted: str, made: Path, work: Callable[[Shell], None]) -> bool:
@@ -199,12 +193,10 @@ class Kernel:
         return memory.step(self.place, name, wanted, made, with_objects)
 
     def copy_out(self, name: str, wanted: str, source: str) -> bool:
-        """Copy a file of the objects to the kernel's place."""
         return self.step(name, wanted, self.place / name, lambda _shell: copy_whole(
             self.src / "O" / source, self.place / name))
 
     def build(self) -> None:
-        """Build the image."""
         ran = self.copy_out("image", self.key, self.arch.image)
         if not ran and self.name not in self.source.shown:
             print(f"  build {self.name} kernel: cached")
@@ -220,13 +212,11 @@ class Kernel:
             f"{self.name} {origin.name}"))
 
     def module(self, source: str) -> None:
-        """Link a source that the kernel has built in as a module."""
         made = self.place / "module" / Path(source).with_suffix(".ko").name
         self.step("module", self.key, made, lambda shell: build.module(
             shell, made.parent, self.src, self.src / source, self.source.cache))
 
     def tool(self) -> Path:
-        """Give the kernel's own gen_init_cpio."""
         self.copy_out("gen_init_cpio", self.source.identity, "usr/gen_init_cpio")
         return self.place / "gen_init_cpio"
 
@@ -252,7 +242,6 @@ def copy_whole(source: Path, target: Path) -> None:
 
 
 def stock(source: Source) -> Kernel:
-    """Give the kernel without any patch, for the first architecture of its base."""
     return Kernel(source, "stock", arch=build.ARCHES[source.base.arch[0]])
 
 
@@ -271,5 +260,4 @@ def changed(kernel: Kernel, change: Change, name: str = "") -> Kernel:
 
 
 def with_fragments(kernel: Kernel, name: str, fragments: tuple[str, ...]) -> Kernel:
-    """Give a kernel with further configuration fragments."""
     return Kernel(kernel.source, name, kernel, fragments=fragments, arch=kernel.arch)

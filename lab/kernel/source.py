@@ -48,7 +48,6 @@ class Apt:
         return [f"-o{setting}" for setting in settings]
 
     def candidate(self, package: str) -> str:
-        """Give the version apt would take, "" when it knows none."""
         policy = ask(["apt-cache", *self.options, "policy", package], Status.NO_SOURCE)
         found = re.search(r"Candidate: (?!\(none\))(\S+)", policy)
         return found[1] if found else ""
@@ -60,7 +59,6 @@ class Apt:
         return shell.run(["apt-get", *self.options, "update"], Status.NO_SOURCE)
 
     def download(self, shell: Shell, package: str, version: str) -> None:
-        """Fetch one package into the cache."""
         shell.run(["apt-get", *self.options, "-oAPT::Sandbox::User=", "download",
                    f"{package}={version}"], Status.NO_SOURCE, cwd=self.cache,
                   progress=Progress(f"download {package} {version}"))
@@ -102,7 +100,6 @@ class Source:
 
     @cached_property
     def apt(self) -> Apt:
-        """Give the apt that knows the package."""
         return Apt(self.cache, self.base.suite)
 
     def version(self) -> str:
@@ -131,7 +128,6 @@ class Source:
         self.shown.add("source")
 
     def copy(self, shell: Shell) -> None:
-        """Copy TREE=DIR."""
         assert self.tree
         if repository := git_dir(self.tree):
             words = ["git", f"--git-dir={repository}", "-c", "core.autocrlf=false", "archive",

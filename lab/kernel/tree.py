@@ -49,7 +49,6 @@ def reset(shell: Shell, tree: Path) -> None:
 
 
 def git(tree: Path, *words: str) -> str:
-    """Give what git says about a tree."""
     return ask([*GIT, "-C", tree, *words], Status.NOT_APPLIED, git_env(tree))
 
 
@@ -68,7 +67,6 @@ class Change:
 
     @property
     def key(self) -> str:
-        """Give what the change depends on."""
         raise NotImplementedError
 
     def present(self, patches: tuple[Path, ...]) -> tuple[Path, ...]:
@@ -177,5 +175,4 @@ class Mutant(Change):
 
 
 def show(tree: Path, commit: str) -> str:
-    """Give the patch of a commit."""
     return git(tree, "show", "--format=", commit)

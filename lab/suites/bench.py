@@ -38,6 +38,5 @@ class Bench(Suite):
 
 
 def parse(results: str) -> Rows:
-    """Give the rows of a boot: name and instructions."""
     rows = re.findall(r"^(\w+ \S+=.*) (\d+)\r?$", results, re.MULTILINE)
     return {name: int(value) for name, value in rows}

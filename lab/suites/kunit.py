@@ -108,10 +108,8 @@ class KUnit(Suite):
 
 
 def read(console: str) -> Results:
-    """Read the results in a console."""
     return ktap.read("\n".join(untimed(console)), Plan.NESTED)
 
 
 def untimed(console: str) -> list[str]:
-    """Give the lines of a console without their times."""
     return [TIME.sub("", line.rstrip()) for line in console.splitlines()]

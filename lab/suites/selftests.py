@@ -43,7 +43,6 @@ class Selftest:
     exclude: dict[str, str] = field(default_factory=dict, hash=False)  # test: reason
 
     def paths(self) -> list[str]:
-        """Give where its source may be in a tree."""
         return [f"{FOLDER}/{folder}/{self.name}.c" for folder in self.folders]
 
 
@@ -99,7 +98,6 @@ class Program(Suite):
         return {name: why for name, why in self.test.exclude.items() if name in text}
 
     def contents(self, kernel: Kernel) -> Files:
-        """Build the program in the folder of its tree's kernel."""
         assert self.origin
         source, src = self.source, self.origin.src.absolute()
         if not source:

@@ -80,6 +80,5 @@ class Race(Suite):
 
 
 def parse(results: str) -> Figures:
-    """Give the figures of a race."""
     figures = re.findall(r"^soak (\w+) (\d+)\r?$", results, re.MULTILINE)
     return {name: int(value) for name, value in figures}

@@ -55,7 +55,6 @@ class Suite:
     allowed: tuple[str, ...] = ()  # splats that never count
 
     def contents(self, kernel: Kernel) -> Files:
-        """Build what the initrd holds."""
         files: Files = {}
         for folder, products in self.builds.items():
             origin = ROOT / folder
@@ -65,15 +64,12 @@ class Suite:
         return files
 
     def words(self) -> str:
-        """Give words for the kernel's command line."""
         return self.line
 
     def details(self) -> dict[str, Any]:
-        """Give what judge.json keeps."""
         return {}
 
     def judge(self, logs: Logs, expect: Expect) -> Verdict:
-        """Judge what a boot left."""
         results = self.read(logs)
         verdict = Verdict(outcomes=results.outcomes, reasons=results.reasons)
         last = self.hear(logs.console, verdict, expect)
@@ -85,7 +81,6 @@ class Suite:
         return verdict.conclude(guest, incomplete, deviations)
 
     def read(self, logs: Logs) -> Results:
-        """Read the results."""
         return read_program(logs.results, self.name, self.plan)
 
     def hear(self, console: str, verdict: Verdict, expect: Expect) -> str:
@@ -109,12 +104,10 @@ class Planned:
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        """Describe it in a line."""
         return f"{self.suite.name} on {self.kernel.name}, expected as {self.expect.kernel}"
 
     @property
     def folder(self) -> Folder:
-        """Give its folder."""
         return Folder(self.kernel.source.place / "boots" / self.kernel.name / self.suite.name)
 
     def prepare(self, stack: str) -> Folder:

@@ -28,19 +28,11 @@ SELFTESTS = "tools/testing/selftests/mm"
 STOCK = {name: f"int {name} = 0;\n" for name in ("tree", "pairs", "code")}
 DRIVER, PROGRAM = "int driver;\n", "int main(void) { return 0; }\n"
 NEW = "version=2\n"  # everything boots again
-MUTANTS = "".join(f"== {name} mm/{path}.c{more}\n-int {path} = 1;\n+int {path} = {new};\n\n"
-                  for name, path, new, more in (
-                      ("kit-sees", "pairs", 2, ""), ("kunit-sees", "tree", 2, ""),
-                      ("not-seen", "code", "1; /* */", ""),
-                      ("reported", "tree", "2; /* told */", r" reports=tree.*told")))
 FILES = {
     "linux/arch/x86/realmode/rm.S": "", "linux/lib/test_hmm.c": DRIVER, "intree/reports": "",
     f"linux/{SELFTESTS}/hmm-tests.c": PROGRAM, "kit/mn_kit.c": "", "kit/mn-kit.c": "",
     "kit/cases": (GOLDEN / "cases").read_text(),
     **{f"linux/mm/{name}.c": text for name, text in STOCK.items()},
-    "lab/configs/vm.config": "CONFIG_A=y\n", "proof/mutants/6.12": MUTANTS,
-    "lab/configs/selftests": "hmm-tests stock mm -\nin_no_tree stock mm -\n"
-                             "hmm_reap_test series mm end-interval-tree\n",
     # Without a package, so the base needs TREE=.
     "series/bases.toml": base("6.12", part("core"), part("more")).replace("package =", "suite =")}
 # By slug what a patch changes: path, old and new text.
@@ -67,7 +59,6 @@ def mail(title: str, *changes: tuple[str, str, str]) -> str:
 
 
 def numbered(patches: dict[str, tuple[str, str, str]]) -> list[tuple[str, str]]:
-    """Give names and texts of the patches of a queue."""
     return [(f"{number:04}-{slug}", mail(slug, change))
             for number, (slug, change) in enumerate(patches.items(), 1)]
 
@@ -99,7 +90,6 @@ class FakeLab(Repository):
         return environment({"PATH": f"{self.root}/bin:{os.environ['PATH']}"})
 
     def start(self, *argv: str) -> "subprocess.Popen[str]":
-        """Start the lab."""
         process = subprocess.Popen(
             [sys.executable, "-B", "-m", "lab", *argv], cwd=self.root, env=self.path, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -122,7 +112,6 @@ class FakeLab(Repository):
         return text
 
     def edit(self, name: str, old: str, new: str) -> str:
-        """Change a file; give its text as it was."""
         text = (self.root / name).read_text()
         assert old in text
         self.write(name, text.replace(old, new))

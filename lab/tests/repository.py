@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from lab.base.errors import LabError, Status
+from lab.base.proc import ask
 from lab.kernel import bases
 from lab.kernel.bases import Series
+from lab.kernel.queue import GIT, git_env
 
 
 def part(name: str, more: str = "", checked: str = "true") -> str:
-    """Give the lines of a part in series/bases.toml."""
     return (f'name = "{name}"\npurpose = "its {name}"\nupstream = true\nchecked = {checked}\n'
             f"{more}\n")
 
 
 def base(name: str, *parts: str, more: str = "") -> str:
-    """Give the lines of a base."""
     head = f'[bases."{name}"]\npurpose = "x"\npackage = "linux"\nproven = "1"\narch = ["x86_64"]\n'
     return f"{head}{more}\n" + "".join(f'[[bases."{name}".parts]]\n{one}' for one in parts)
 
@@ -35,14 +35,12 @@ class Repository(unittest.TestCase):
         self.root = Path(folder.name)
 
     def write(self, name: str, text: str) -> Path:
-        """Write a file."""
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         return path
 
     def list_bases(self, *tables: str) -> Series:
-        """Write and read series/bases.toml."""
         self.write("series/bases.toml", "".join(tables))
         return bases.read(self.root)
 
@@ -52,8 +50,10 @@ class Repository(unittest.TestCase):
             self.write(f"series/{folder}/{name}.patch", text)
         self.write(f"series/{folder}/series", "".join(f"{name}.patch\n" for name, _ in patches))
 
+    def git_in(self, tree: Path, *words: str | Path) -> str:
+        return ask([*GIT, "-C", tree, *words], Status.NOT_APPLIED, git_env(tree))
+
     def quietly(self, call: Callable[..., Any], *arguments: Any) -> str:
-        """Call something; give what it prints."""
         with contextlib.redirect_stdout(io.StringIO()) as output:
             call(*arguments)
         return output.getvalue()

@@ -5,33 +5,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from lab.base import packages
 from lab.base.data import ROOT
 from lab.tests.repository import Repository
+from lab.verbs import mutants
 
 NONBLOCK, UPDATE = "mn_nonblock", "hmm_update"
 TESTS = ROOT / "cocci/tests"
-# By semantic patch: a text, and what replaces it.
-VARIANTS = {
-    NONBLOCK: (
-        ("	... when != true mmu_notifier_range_blockable(...)\n", "	... when any\n"),
-        ("	    when != false !mmu_notifier_range_blockable(...)\n", ""),
-        ("	    when != true b\n", ""), ("	    when != false !E->m\n", ""),
-        ("	h@p\n", "	h@p(...)\n"),
-        ("	alloc(..., GFP_KERNEL | flags, ...)@x@p\n", "	alloc(GFP_KERNEL | flags, ...)@x@p\n"),
-        ("(_start|_end)?", "(_start)?"), ("wait_(event|", "wait_("), (r"(?!\w*trylock)", ""),
-        ("struct mmu_interval_notifier_ops ops", "struct mmu_interval_ops ops"),
-        ("struct hmm_mirror_ops ops", "struct mirror_ops ops"),
-        ("	    when != false r\n", ""), ("	    when != true try(..., b, ...)\n", ""),
-        ("	... when != true <+... !mmu_notifier_range_blockable(...) ...+>\n", "	... when any\n"),
-        ("	    when != true <+... !b ...+>\n", ""), ('value.startswith("-")', "False"),
-        ('("0", "-EAGAIN")', '("0", "-EAGAIN", "-EBUSY")'),
-        ("ways += [way + [callee] for callee in new]", "break")),
-    UPDATE: (
-        ("+ mmu_notifier_range_blockable(u)", "+ u->flags"),
-        ("- if (u->event != HMM_UPDATE_INVALIDATE) S\n", "- if (u->event != HMM_NOTHING) S\n"),
-        ("position p != taken.p;", "position p;"), ("-	u\n+	range\n", "	u\n"),
-        ("- struct hmm_update *\n+ struct mmu_notifier_range *\n", "  struct hmm_update *\n"))}
+EVERY = mutants.read(mutants.FOLDER / "cocci")
 LEFT = """\
 7:11-22: driver_sync() gets a struct hmm_update
 26:11-18: forward() gets a struct hmm_update
@@ -50,8 +30,6 @@ class Cocci(Repository):
 
     def setUp(self) -> None:
         super().setUp()
-        if missing := packages.missing(packages.UNIT):
-            raise packages.not_installed(missing)
         shutil.copytree(TESTS, self.root, dirs_exist_ok=True)
 
     def spatch(self, script: Path, mode: str, *files: str) -> str:
@@ -73,10 +51,10 @@ class Cocci(Repository):
             wanted = code((TESTS / f"{name}.{expected}").read_text())
             self.assertEqual(self.result(ROOT / f"cocci/{name}.cocci"), wanted)
             text = (ROOT / f"cocci/{name}.cocci").read_text()
-            for old, new in VARIANTS[name]:
-                self.assertIn(old, text)
-                wrong = self.write(f"{name}.cocci", text.replace(old, new))
-                self.assertNotEqual(self.result(wrong), wanted, old)
+            for one in EVERY:
+                if one.file == f"cocci/{name}.cocci":
+                    wrong = self.write(f"{name}.cocci", one.changed(text))
+                    self.assertNotEqual(self.result(wrong), wanted, one.name)
 
     def test_modes(self) -> None:
         # Mode org finds the same lines. A sleeper in another file is seen if that is given.

@@ -6,34 +6,14 @@ from datetime import date
 from typing import Any
 
 from lab.base.errors import Status
+from lab.tests.fake import GOLDEN
 from lab.tests.repository import Repository, base, part
 from lab.verbs import docs
 
 PAGE = "# Page\n<!-- generated: make docs -->\nold\n<!-- end of generated -->\nrest\n"
 PATCH = "Subject: [PATCH] mm: end\n what was started\n\n--- a/{0}\n+++ b/{0}\n@@ -0,0 +1 @@\n+a;\n"
-REPORT: dict[str, Any] = {
-    "base": "6.12", "source": "linux 1", "series": "abc", "compiler": "gcc", "qemu": "QEMU",
-    "patches": ["0001-one.patch"],
-    "kernels": {
-        "stock": {"status": 0, "cases": {"a": {"result": "fail", "reason": "hangs"}}},
-        "patched": {"status": 0, "cases": {"a": {"result": "pass", "reason": ""}}}},
-    "selftests": {"hmm-tests": {
-        "tree": "stock", "status": 0, "left_out": {"slow": "takes a minute"},
-        "stock": {"x": "pass", "y": "skip"}, "patched": {"x": "pass", "y": "skip"}}},
-}
-REVERT = {"source": "linux 1", "series": "abc", "fails": {"one": ["a"]},
-          "before": {"KUnit": {"x": "fail", "y": "pass"}}}
-MUTANTS = {"source": "linux 1", "series": "abc", "killed": {"m1": "kit a"}, "survivors": ["m2"]}
-BENCH = {"source": "linux", "compiler": "gcc", "qemu": "QEMU", "date": "2026-01-02", "missed": [],
-         "sizes": {"mm_struct": [8, 8]},
-         "rows": {"fork hlist=8 interval=0": [2000, 1990], "oom hlist=8 refuser=4294967295": [7, 7],
-                  "reap vmas=1000 hlist=8 refuser=0": [40000, 2000],
-                  "lines vmas=1000 hlist=8 refuser=0": [1010, 0],
-                  "zap vmas=1000 pages=0": [4, 1600],
-                  "register hlist=8 address=highest": [300, 310]},
-         "without": {"reap vmas=1000 hlist=8 refuser=0": 2500}}
-SOAK = {**BENCH, "seconds": 9, "machine": "-smp 4", "kernels": {
-    "kasan": {"tests": {"kit": "1 pass"}, "figures": {"refused_reaps": 1234}, "wrong": []}}}
+# What the verbs leave, and records of bench and soak.
+REPORT, REVERT, MUTANTS, BENCH, SOAK = json.loads((GOLDEN / "records.json").read_text()).values()
 
 
 class Docs(Repository):

@@ -5,6 +5,7 @@ import difflib
 import os
 import shutil
 import unittest
+from pathlib import Path
 from unittest import mock
 
 from lab.base import memory, packages
@@ -16,43 +17,21 @@ from lab.tests.repository import Repository, base, part
 from lab.verbs import gate
 from lab.verbs.context import Tally
 
-# A line "X: words" of a source makes the tool X print a warning there. BROKEN does not build.
-MAKEFILE = r"""
-allnoconfig:
-	cp $(O)/fragment $(O)/.config
-x86_64_defconfig olddefconfig:
-	@touch $(O)/.config
-headers:
-mm/x.o mm/y.o:
-	@! grep -n BROKEN $(@:.o=.c) >&2
-	@sed -n 's|^$(notdir $(lastword $(CC))): |../$(@:.o=.c):7:3: warning: |p' $(@:.o=.c) >&2
-	@mkdir -p $(O)/mm && touch $(O)/$@
-"""
-SELFTEST = """
-$(OUTPUT)/t: t.c
-	@sed -n 's/^program: /t.c:1: warning: /p' t.c >&2
-	@touch $@
-"""
-# A tool prints the lines with its name in the files named, and in those below the folder.
-TOOL = r"""#!/bin/sh
-[ "$1" != --version ] || { echo "%(name)s version 19.1"; exit; }
-for file in "$@" $(find . -name '*.[ch]' -o -name '*.rst'); do
-	[ ! -f "$file" ] || sed -n "s|^%(name)s: |$file:12:3: warning: |p" "$file" >&2
-done
-"""
+SKELETON = Path(__file__).with_name("skeleton-gate")
+MAKEFILE = (SKELETON / "Makefile").read_text()
 TOOLS = ("sparse", "clang-19", "aarch64-linux-gnu-gcc", "gcc", "spatch", "rst2html", "shellcheck")
-PROGRAM = "tools/testing/selftests/mm/t.c"
-CONFIG = "tools/testing/selftests/mm/config"
+FOLDER = "tools/testing/selftests/mm"
+PROGRAM, CONFIG = f"{FOLDER}/t.c", f"{FOLDER}/config"
 OLD = "gcc: old\nspatch: old\nkernel-doc: old\n"
 STOCK = {
     "Makefile": MAKEFILE, "mm/Makefile": "obj-y += x.o\nobj-$(CONFIG_Y) += y.o\n",
     "mm/x.c": "int x;\n", "mm/y.c": OLD, "include/linux/h.h": "int h;\n", "doc.rst": "text\n",
-    "tools/testing/selftests/mm/Makefile": SELFTEST, PROGRAM: "int t;\n#include <l.h>\n",
+    f"{FOLDER}/Makefile": (SKELETON / "selftests.mk").read_text(),
+    PROGRAM: "int t;\n#include <l.h>\n",
     "scripts/min-tool-version.sh": "echo 17.0.1", "scripts/coccinelle/a.cocci": "virtual report",
     CONFIG: "CONFIG_A=y\nCONFIG_LOST_A=y\n",
     "scripts/kconfig/merge_config.sh": "grep -v LOST $5 > $3/.config",
-    "configs/gate.config": "CONFIG_Y=y\n", "configs/gate-off.config": "# nothing\n",
-}
+    "configs/gate.config": "CONFIG_Y=y\n", "configs/gate-off.config": "# nothing\n"}
 
 
 class Gate(Repository):
@@ -64,7 +43,7 @@ class Gate(Repository):
         for name, text in STOCK.items():
             self.write(f"build/1.0/stock/src/{name}", text)
         for tool in ("build/1.0/stock/src/scripts/kernel-doc", *(f"bin/{name}" for name in TOOLS)):
-            self.write(tool, TOOL % {"name": tool.rpartition("/")[2]}).chmod(0o755)
+            self.write(tool, (SKELETON / "tool").read_text()).chmod(0o755)
         path = f"{self.root / 'bin'}:{os.environ['PATH']}"
         for target, name, value in (
                 (builds, "CONFIGS", self.stock / "configs"), (memory, "NEEDED", 0),
@@ -94,12 +73,10 @@ class Gate(Repository):
         self.queue("1.0/more", *made[len(made) - upper:])
 
     def gate(self, name: str = "core") -> str:
-        """Run the gate; give what it printed."""
         self.tally, stack = Tally(), self.bases.stack("1.0", name)
         return self.quietly(gate.gate, stack, Source(stack.base, self.root / "build"), self.tally)
 
     def found(self, *patches: dict[str, str], upper: int = 0) -> list[str]:
-        """Run the gate on these patches; give the new findings."""
         self.patches(*patches, upper=upper)
         output = self.gate("more" if upper else "core")
         found = [line.strip() for line in output.splitlines() if line.startswith("    ")]

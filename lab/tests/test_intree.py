@@ -28,7 +28,6 @@ class Intree(Repository):
         self.series = self.read(NEW_TEST, OLD_TEST)
 
     def part(self, name: str, *changes: tuple[str, str, str]) -> None:
-        """Write the part of a base, with a patch for each change."""
         self.queue(f"{name}/core", *((f"{number}", mail("x", change))
                                      for number, change in enumerate(changes, 1)))
 

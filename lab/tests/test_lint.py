@@ -4,7 +4,6 @@
 from unittest import mock
 
 from lab.base.errors import Status
-from lab.base.proc import ask
 from lab.kernel.source import Source
 from lab.tests.repository import Repository, base, part
 from lab.verbs import lint
@@ -20,17 +19,15 @@ class Lint(Repository):
 
     def setUp(self) -> None:
         super().setUp()
-        ask(["git", "init", "-q", self.root], Status.USAGE)
+        self.git_in(self.root, "init", "-q")
         self.write(".gitignore", "build/\n")
         types = 'checkpatch = { SOME_TYPE = "came later" }'
         self.series = self.list_bases(UNPROVEN, base("6.12", part("core"), more=types))
 
     def patches(self, **texts: str) -> None:
-        """Write the patches of the part by slug."""
         self.queue("6.12/core", *((f"0001-{name}", text) for name, text in texts.items()))
 
     def assert_found(self, found: list[str], *words: str) -> None:
-        """Each finding has its words."""
         self.assertEqual(len(found), len(words), found)
         for line, word in zip(found, words, strict=True):
             self.assertIn(word, line)

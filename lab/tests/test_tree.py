@@ -7,9 +7,8 @@ from pathlib import Path
 from unittest import mock
 
 from lab.base.errors import LabError, Status
-from lab.base.proc import ask
 from lab.kernel import bases, queue
-from lab.kernel.queue import COVER, GIT, git_env
+from lab.kernel.queue import COVER
 from lab.kernel.source import Source
 from lab.tests.fake import mail
 from lab.tests.repository import Repository, base, part
@@ -51,8 +50,7 @@ class Trees(Repository):
         self.refused(status, words, self.do, *arguments)
 
     def git(self, *words: str, folder: str = "tree") -> str:
-        path = self.root / "build/1.0" / folder
-        return ask([*GIT, "-C", path, *words], Status.NOT_APPLIED, git_env(path))
+        return self.git_in(self.root / "build/1.0" / folder, *words)
 
     def commit(self, text: str, title: str, folder: str = "tree") -> None:
         self.write(f"build/1.0/{folder}/a.c", text)

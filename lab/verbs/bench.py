@@ -12,6 +12,7 @@ from typing import Any
 from lab.base import packages
 from lab.base.data import ROOT, slug
 from lab.base.errors import LabError, Status
+from lab.base.memory import write_json
 from lab.base.proc import ask
 from lab.judge.verdict import PATCHED, STOCK
 from lab.kernel.bases import Stack
@@ -22,7 +23,7 @@ from lab.suites import bench
 from lab.suites.bench import Rows
 from lab.suites.suite import Expect, Planned
 from lab.verbs import pages
-from lab.verbs.context import Context, provenance, write_json
+from lab.verbs.context import Context, provenance
 
 FRAGMENTS = ("bench",)
 OBJECT = "mm/mmu_notifier.o"
@@ -42,8 +43,7 @@ PLOTS = (
     ("refused reaping by notifiers, 1,000 mappings, the first refuses", "hlist notifiers", True,
      r"reap vmas=1000 hlist=(\d+) refuser=0"),
     ("madvise() without a refusal, by notifiers", "hlist notifiers", False,
-     r"madvise hlist=(\d+) interval=0"),
-)
+     r"madvise hlist=(\d+) interval=0"))
 
 
 def kernels(stack: Stack, source: Source) -> dict[str, Kernel]:
@@ -58,7 +58,6 @@ def kernels(stack: Stack, source: Source) -> dict[str, Kernel]:
 
 
 def plan(_context: Context, stack: Stack, source: Source) -> list[Planned]:
-    """Give the boots."""
     return [Planned(kernel, bench.Bench(), Expect(name))
             for name, kernel in kernels(stack, source).items()]
 
@@ -70,7 +69,6 @@ def sizes(kernel: Kernel) -> Rows:
 
 
 def parse_sizes(pahole: str) -> Rows:
-    """Read pahole's output."""
     found = {name: re.search(rf"^struct {name} \{{.*?/\* size: (\d+),", pahole,
                              re.MULTILINE | re.DOTALL) for name in SIZES}
     if missing := [name for name, match in found.items() if not match]:
@@ -103,7 +101,6 @@ def judge(before: Rows, after: Rows, old: Rows, new: Rows) -> list[str]:
 
 
 def plot(data: Mapping[str, Any], path: Path) -> None:
-    """Draw with gnuplot how the costs grow."""
     rows = data["rows"]
     script = ["set terminal svg size 900,720 noenhanced name 'bench'\n"
               f"set output '{path.absolute()}'\nset multiplot layout 2,2\n"

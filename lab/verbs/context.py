@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What every verb has at hand, and how it boots: prepare, run, judge, count."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,8 +17,9 @@ from lab.engines import boot, qemu
 from lab.judge.verdict import Verdict
 from lab.kernel import bases, build, queue
 from lab.kernel.bases import Series, Stack
+from lab.kernel.kernel import Kernel, stock
 from lab.kernel.source import Source
-from lab.suites import kit, selftests
+from lab.suites import kit, kunit, selftests
 from lab.suites.mirror import Mirror
 from lab.suites.suite import Planned, Suite
 
@@ -39,7 +39,6 @@ class Tally:
     wrong: list[str] = field(default_factory=list)
 
     def fail(self, status: Status, why: str) -> None:
-        """Count one failure."""
         self.failed += 1
         self.status = self.status or status
         self.wrong.append(why)
@@ -80,11 +79,9 @@ class Context:
     tally: Tally = field(default_factory=Tally)
 
     def word(self, name: str) -> str:
-        """Give a word of the command line, "" if it was not given."""
         return self.words.get(name, "")
 
     def chosen(self) -> list[Stack]:
-        """Give the stacks of the base (and part) on the command line, or all."""
         base, part = self.word("BASE"), self.word("PART")
         if not base and not part:
             return self.series.all_stacks()
@@ -135,7 +132,6 @@ def fit(stack: Stack, source: Source) -> None:
 
 
 def series_key(stack: Stack) -> str:
-    """Identify the patches of a stack."""
     return key(*(path.read_bytes() for path in stack.queue))
 
 
@@ -147,6 +143,13 @@ def suite_of(stack: Stack) -> Suite:
     if stack.base.kit:
         return kit.Kit(kit.read_cases(ROOT / "kit/cases", stack.base))
     return Mirror(stack.base.may_skip.get(Mirror.name, kit.NEVER))
+
+
+def in_tree(stack: Stack, source: Source, kernel: Kernel, *, adds_only: bool = True) -> list[Suite]:
+    """Give KUnit and the programs that a kernel's patches add; with stock's unless `adds_only`."""
+    suites = kunit.of(stack.base, kernel)
+    programs = selftests.on(kernel, stock(source), selftests.read(), adds_only=adds_only)
+    return [*([suites] if suites else []), *programs]
 
 
 def cures(stack: Stack) -> set[str]:
@@ -175,38 +178,21 @@ class Proofs:
         self.memory = Memory(source.place / "proofs")
 
     def get(self, name: str, plan: Sequence[Planned]) -> Any | None:
-        """Give what is kept of a plan."""
         return self.memory.recall(name, self.key(plan))
 
     def put(self, name: str, plan: Sequence[Planned], found: Any) -> None:
-        """Keep what a plan gave."""
         self.memory.keep(name, self.key(plan), found)
 
     @staticmethod
     def key(plan: Sequence[Planned]) -> str:
-        """Give what the results of a plan depend on."""
         return key(inputs(), *(f"{one.kernel.key} {one.suite.name} {one.expect}" for one in plan))
 
 
 def provenance(stack: Stack, source: Source) -> dict[str, Any]:
-    """Give what every record begins with."""
     return {"base": stack.name, "source": source.name, "compiler": build.compiler(),
             "qemu": qemu.version(), "date": date.today().isoformat()}
 
 
-def write_json(path: Path, data: Any) -> None:
-    """Write JSON, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    memory.write_atomic(path, json.dumps(data, indent=1) + "\n")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read JSON, {} if there is none."""
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return found if isinstance(found, dict) else {}
-
-
 def unknown(what: str, name: str, known: Sequence[str]) -> LabError:
-    """Give the USAGE error of a name that does not exist."""
     return LabError(Status.USAGE, f"no {what} {name!r}",
                     f"{what.upper()} is one of: {' '.join(known)}")

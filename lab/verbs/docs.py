@@ -11,10 +11,9 @@ from datetime import date
 from pathlib import Path
 
 from lab.base.errors import LabError, Status
-from lab.base.memory import write_atomic
+from lab.base.memory import read_json, write_atomic, write_json
 from lab.kernel.bases import Series, Stack
 from lab.verbs import pages
-from lab.verbs.context import read_json, write_json
 from lab.verbs.pages import Data
 
 OF_OTHERS = ("without", "before", "reverted", "mutants")  # what revert and mutants gave
@@ -39,7 +38,6 @@ def record(root: Path, place: Path, stack: Stack) -> Path:
                        "it is not recorded")
 
     def left(name: str) -> Data:
-        """Read what another verb left, {} unless it was of the same kernel and series."""
         found = read_json(place / stack.file(name))
         return found if all(found.get(one) == report[one] for one in ("source", "series")) else {}
 
@@ -88,6 +86,5 @@ def stale(series: Series) -> list[str]:
 
 
 def write(series: Series) -> None:
-    """Write the generated parts of all pages."""
     for path, text in made(series).items():
         write_atomic(path, text)

@@ -21,7 +21,6 @@ from lab.verbs.context import Tally
 
 
 def gate(stack: Stack, source: Source, tally: Tally) -> None:
-    """Check every patch of a stack."""
     packages.need({**packages.BUILD, **packages.GATE}, source.cache.parent / "packages.log")
     with memory.lock(source.place):
         source.fetch()
@@ -37,7 +36,6 @@ def gate(stack: Stack, source: Source, tally: Tally) -> None:
 
 
 def check_all(history: History) -> list[Line]:
-    """Run all checks and give their lines."""
     history.prepare()
     found, variants = memory.Memory(history.place / "found"), builds(history)
     for state in history.states:

@@ -24,8 +24,7 @@ from lab.verbs.context import Tally
 # checkpatch types that do not count, each with its reason. The sender signs off (git am -s).
 PATCH_IGNORED = {
     "UNKNOWN_COMMIT_ID": "a source package has no history to look a commit up in",
-    "FILE_PATH_CHANGES": "asked for any new file; MAINTAINERS covers the folders of all of them",
-}
+    "FILE_PATH_CHANGES": "asked for any new file; MAINTAINERS covers the folders of all of them"}
 FILE_IGNORED = {
     "LINUX_VERSION_CODE": "the kit is one source for many kernels, out of tree",
     "ALLOC_WITH_SIZEOF": "kmalloc_obj() is not in the older kernels",
@@ -36,8 +35,7 @@ FILE_IGNORED = {
     "COMPLEX_MACRO": "a table of cases is made of initializers",
     "MACRO_ARG_REUSE": "the arguments of test macros are literals",
     "ENOSYS": "the program asks whether a system call is there",
-    "VOLATILE": "memory that another process changes, in user space",
-}
+    "VOLATILE": "memory that another process changes, in user space"}
 CHECKPATCH = ("--strict", "--no-summary", "--terse", "--show-types", "--no-signoff")
 SOURCES = ("kit", "proof/bench", "proof/soak", "lab/suites")  # C files in kernel style
 CODESPELL = ("--ignore-words-list=damon,filp,registerd",
@@ -97,8 +95,7 @@ def checks(series: Series, kernel: Path) -> list[Check]:
         ("mypy --strict", partial(run, "mypy", "--strict", "lab")),
         ("size", partial(sizes, root)),
         ("hosts and paths", partial(strangers, root)),
-        ("generated pages", partial(docs.stale, series)),
-    ]
+        ("generated pages", partial(docs.stale, series))]
 
 
 def command(root: Path, *argv: str | Path) -> list[str]:
@@ -111,7 +108,6 @@ def command(root: Path, *argv: str | Path) -> list[str]:
 
 
 def files(root: Path) -> list[Path]:
-    """Give the repository's files: what git has or would take."""
     # With --git-dir git does not ask whose repository it is.
     names = ask(["git", "-C", root, f"--git-dir={root / '.git'}", f"--work-tree={root}", "ls-files",
                  "-z", "--cached", "--others", "--exclude-standard"], Status.USAGE).split("\0")
@@ -119,7 +115,6 @@ def files(root: Path) -> list[Path]:
 
 
 def scripts(root: Path) -> list[Path]:
-    """Give the shell scripts, known by their first line."""
     return [path for path in files(root) if re.match(rb"#!.*\b(ba|da)?sh\b", path.read_bytes())]
 
 
@@ -138,7 +133,6 @@ def strangers(root: Path) -> list[str]:
 
 
 def sign_offs(root: Path) -> list[str]:
-    """Find sign-offs in the series: the sender certifies it."""
     return [f"{path.relative_to(root)} has a Signed-off-by: remove it, the sender adds one with "
             "git am -s" for path in sorted(root.glob("series/*/*/*.patch"))
             if re.search(r"^Signed-off-by:", path.read_text(encoding="utf-8"), re.MULTILINE)]

@@ -10,10 +10,11 @@ from pathlib import Path
 from lab.base import memory, packages
 from lab.base.data import ROOT, rows
 from lab.base.errors import LabError, Status
+from lab.base.memory import write_json
 from lab.base.proc import Shell, ask
 from lab.kernel.bases import Stack
 from lab.kernel.source import Source
-from lab.verbs.context import Context, write_json
+from lab.verbs.context import Context
 
 VERIFIED = "verified"
 SECONDS = 600.0  # a search that takes longer has more states than intended

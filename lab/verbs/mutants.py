@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lab.base.data import ROOT
 from lab.base.errors import LabError, Status
+from lab.base.memory import write_json
 from lab.judge.console import Console, lost
 from lab.judge.verdict import Verdict
 from lab.kernel.bases import Stack
@@ -14,8 +15,7 @@ from lab.kernel.source import Source
 from lab.kernel.tree import Mutant
 from lab.suites import kunit
 from lab.suites.suite import Planned
-from lab.verbs.context import (Context, provenance, series_key, suite_of,
-                               unknown, write_json)
+from lab.verbs.context import Context, provenance, series_key, suite_of, unknown
 
 FOLDER = ROOT / "proof/mutants"
 
@@ -46,7 +46,6 @@ def read(path: Path) -> list[Mutant]:
 
 
 def side(lines: list[str], signs: str) -> str:
-    """Give the lines of a hunk with some signs, without the signs."""
     return "".join(f"{line[1:]}\n" for line in lines if line[0] in signs)
 
 
@@ -71,7 +70,6 @@ def boots_of(stack: Stack, kernel: Kernel) -> list[Planned]:
 
 
 def plan(context: Context, stack: Stack, source: Source) -> list[Planned]:
-    """Give the boots of the kernel without a mutant, and of each mutant."""
     whole = patched(stack, source)
     kernels = [whole, *(changed(whole, one, f"mutant-{one.name}")
                         for one in chosen(context, FOLDER / stack.name))]

@@ -38,7 +38,6 @@ def pack(context: Context, stack: Stack) -> None:
 
 
 def copy(folder: Folder, target: Path) -> None:
-    """Copy a boot, with its command and its limit in seconds."""
     target.mkdir(parents=True)
     for name in (IMAGE, INITRD, BOOT, JUDGE):
         shutil.copy2(folder.place / name, target / name)
@@ -51,7 +50,6 @@ def copy(folder: Folder, target: Path) -> None:
 
 
 def suite(stack: Stack, boot: Boot, details: dict[str, Any]) -> Suite:
-    """Give the suite that judges a boot."""
     if boot.suite == suite_of(stack).name:
         return suite_of(stack)
     if boot.suite == kunit.KUnit.name:
@@ -70,13 +68,11 @@ def suite(stack: Stack, boot: Boot, details: dict[str, Any]) -> Suite:
 
 
 def expected(data: dict[str, Any]) -> Expect:
-    """Give what has to come out of a boot."""
     fields: dict[str, Any] = {**data, "allowed": tuple(data["allowed"])}
     return Expect(**fields)
 
 
 def judge_one(series: Series, folder: Folder) -> tuple[Boot, Suite, Verdict]:
-    """Judge the logs of one boot, which have to be its own."""
     boot = folder.read()
     folder.verify()
     stacks = {stack.name: stack for stack in series.all_stacks()}

@@ -25,7 +25,6 @@ LIMITS = ("All limits are met. Without a refusal: at most 1.000 times stock's in
 
 
 def table(columns: str, rows: Iterable[Sequence[str | int]]) -> list[str]:
-    """Give a table; numbers get commas."""
     lines = [f"| {columns} |", "|" + "---|" * len(columns.split(" | "))]
     for row in rows:
         cells = (f"{cell:,}" if isinstance(cell, int) else cell for cell in row)
@@ -34,14 +33,12 @@ def table(columns: str, rows: Iterable[Sequence[str | int]]) -> list[str]:
 
 
 def ran(verb: str, data: Data) -> str:
-    """Say what was run, when and with which tools."""
     return f"`make {verb}` on {data['date']}; {data['compiler']}; {data['qemu']}"
 
 
 # docs/status.md
 
 def status(series: Series, recorded: Records, cost: Records, soak: Records) -> list[str]:
-    """Give the headline numbers, the bases with their parts, and the patches of the newest one."""
     newest = series.stack(next(iter(series.bases)))
     numbers = [f"- {text}" for text in headline(newest, recorded, cost, soak)]
     rows = []
@@ -120,7 +117,6 @@ def fails(series: Series, patch: Path, without: dict[str, list[str]]) -> str:
 # docs/results.md
 
 def campaigns(found: Records) -> list[str]:
-    """Give the tables of each campaign of soak."""
     lines: list[str] = []
     for stack, data in found.items():
         kernels = list(data["kernels"].values())
@@ -139,7 +135,6 @@ def campaigns(found: Records) -> list[str]:
 
 
 def results(recorded: Records) -> list[str]:
-    """Give the results of every stack, case by case."""
     lines = []
     for stack, data in recorded.items():
         reverted, stock = data.get("reverted", data["date"]), outcomes(data, STOCK)
@@ -178,7 +173,6 @@ def programs(data: Data) -> list[str]:
 
 
 def mutants(stack: Stack, kept: Data) -> list[str]:
-    """Give a row for each mutant: the test that caught it."""
     if not kept:
         return []
     killed, survivors = kept["killed"], kept["survivors"]
@@ -206,7 +200,6 @@ def measured(data: Data, *calls: str) -> Iterator[tuple[str, list[str], int, int
 
 
 def costs(found: Records) -> list[str]:
-    """Give the tables of each stack that bench has measured."""
     lines: list[str] = []
     for stack, data in found.items():
         missed, rows, late = "; ".join(data["missed"]), data["rows"], data.get("without", {})

@@ -10,7 +10,6 @@ from lab.suites.kit import Cases
 
 
 def columns(table: Sequence[Sequence[str]]) -> list[str]:
-    """Align the cells of a table: first column to the left, others to the right."""
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     return ["  ".join(cell.rjust(width) if column else cell.ljust(width) for column, (cell, width)
                       in enumerate(zip(row, widths, strict=True))).rstrip() for row in table]
@@ -69,7 +68,6 @@ def before_after(title: str, patches: Sequence[str], cases: Cases, stock: Verdic
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:
-    """Give a verdict in full."""
     cases = {name: {"result": outcome, "reason": verdict.reasons.get(name, ""),
                     "expected": name not in verdict.unexpected}
              for name, outcome in verdict.outcomes.items()}

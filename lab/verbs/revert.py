@@ -5,17 +5,16 @@ from collections.abc import Iterator
 
 from lab.base.data import slug
 from lab.base.errors import LabError, Status
+from lab.base.memory import write_json
 from lab.judge.verdict import Verdict, summary
 from lab.kernel import queue
 from lab.kernel.bases import Stack
 from lab.kernel.kernel import Kernel, changed, patched, stock
 from lab.kernel.source import Source
 from lab.kernel.tree import Without
-from lab.suites import kunit, selftests
 from lab.suites.selftests import Program
 from lab.suites.suite import SECONDS, Expect, Planned
-from lab.verbs.context import (Context, Proofs, cures, series_key, suite_of, unknown,
-                               write_json)
+from lab.verbs.context import Context, Proofs, cures, in_tree, series_key, suite_of, unknown
 
 ALONE = "tests-alone"
 Outcomes = dict[str, dict[str, str]]
@@ -44,8 +43,8 @@ def without(stack: Stack, source: Source, name: str) -> list[Planned]:
     whole = patched(stack, source)
     number = [slug(path.name) for path in stack.patches].index(name)
     kernel = changed(whole, Without(f"without-{name}", (number,)))
-    programs = [one for one in selftests.on(whole, stock(source), selftests.read(), adds_only=True)
-                if name in one.test.cures] if stack.base.kit else []
+    programs = [one for one in in_tree(stack, source, whole)
+                if isinstance(one, Program) and name in one.test.cures] if stack.base.kit else []
     expect = Expect(name, elsewhere=bool(programs))
     return [Planned(kernel, suite_of(stack), expect),
             *(Planned(kernel, program, expect) for program in programs)]
@@ -62,17 +61,12 @@ def alone(stack: Stack, source: Source) -> list[Planned]:
                   and not queue.only_words(path.read_text(encoding="utf-8")))
     first = stock(source)
     kernel = Kernel(source, ALONE, first, tests, arch=first.arch)
-    whole, expect = patched(stack, source), Expect(ALONE, whole=True)
-    programs = [one for one in selftests.on(whole, stock(source), selftests.read(), adds_only=True)
-                if one.test.cures]
-    boots = [Planned(kernel, one, expect, 2 * SECONDS) for one in programs]
-    if suites := kunit.of(stack.base, kernel):
-        boots.append(Planned(kernel, suites, expect, 2 * SECONDS))
-    return boots
+    return [Planned(kernel, one, Expect(ALONE, whole=True), 2 * SECONDS)
+            for one in in_tree(stack, source, patched(stack, source))
+            if not isinstance(one, Program) or one.test.cures]
 
 
 def plan(context: Context, stack: Stack, source: Source) -> list[Planned]:
-    """Give all boots."""
     boots = [one for name in slugs(context, stack) for one in without(stack, source, name)]
     return boots if context.word("PATCH") else [*boots, *alone(stack, source)]
 

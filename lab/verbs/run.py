@@ -5,16 +5,17 @@ from typing import Any
 
 from lab.base import memory
 from lab.base.data import slug
+from lab.base.memory import write_json
 from lab.judge.verdict import PATCHED, STOCK, Verdict, same, summary, worst
 from lab.kernel.bases import Stack
 from lab.kernel.kernel import Kernel, changed, patched, stock
 from lab.kernel.source import Source
 from lab.kernel.tree import Without
-from lab.suites import kunit, mirror, selftests, test_hmm_sh
+from lab.suites import kunit, mirror, test_hmm_sh
 from lab.suites.selftests import Program
 from lab.suites.suite import Expect, Planned
 from lab.verbs import report
-from lab.verbs.context import Context, cures, provenance, series_key, suite_of, write_json
+from lab.verbs.context import Context, cures, in_tree, provenance, series_key, suite_of
 
 Found = dict[str, dict[str, Verdict]]  # by suite, by kernel (stock, patched)
 
@@ -31,7 +32,6 @@ def before(stack: Stack, source: Source) -> Kernel | None:
 
 
 def plan(context: Context, stack: Stack, source: Source) -> list[Planned]:
-    """Give the boots: the listed cases on both kernels, and KUnit and selftests."""
     kernel, first, suite = patched(stack, source), before(stack, source), suite_of(stack)
     skip = bool(context.word("SKIP") or (context.word("TREE") and not stack.base.needs_tree))
     kernels = {STOCK: first, PATCHED: kernel}
@@ -39,17 +39,14 @@ def plan(context: Context, stack: Stack, source: Source) -> list[Planned]:
              for name, one in kernels.items() if one]
     if not stack.base.kit:
         return boots
-    if suites := kunit.of(stack.base, kernel):
-        boots.append(Planned(kernel, suites))
-    for program in selftests.on(kernel, stock(source), selftests.read(),
-                                adds_only=stack.lower is not None):
-        on = kernels if program.test.tree == "stock" else {PATCHED: kernel}
-        boots += [Planned(one, program, Expect(name)) for name, one in on.items() if one]
+    for test in in_tree(stack, source, kernel, adds_only=stack.lower is not None):
+        both = isinstance(test, Program) and test.test.tree == "stock"
+        boots += [Planned(one, test, Expect(name)) for name, one in kernels.items()
+                  if one and (both or name == PATCHED)]
     return boots
 
 
 def there(boots: list[Planned]) -> list[Planned]:
-    """Leave out the programs that the tree of the base does not have."""
     return [one for one in boots
             if not isinstance(one.suite, Program) or one.suite.source is not None]
 
@@ -76,7 +73,6 @@ def run(context: Context, stack: Stack) -> None:
 
 
 def compare(boots: list[Planned], found: Found) -> None:
-    """Compare the results of the stock tree's programs on both kernels."""
     for one in boots:
         kernels = found[one.suite.name]
         if isinstance(one.suite, Program) and STOCK in kernels and one.expect.kernel == PATCHED:
@@ -101,7 +97,6 @@ def run_scripts(stack: Stack, source: Source) -> dict[str, Verdict]:
 
 def write(stack: Stack, source: Source, boots: list[Planned], found: Found,
           scripts: dict[str, Verdict]) -> None:
-    """Write report.json and report.ktap."""
     suite, programs = suite_of(stack).name, {}
     for one in boots:
         if isinstance(one.suite, Program):
@@ -111,8 +106,7 @@ def write(stack: Stack, source: Source, boots: list[Planned], found: Found,
         programs[test_hmm_sh.NAME] = {"tree": "series", "left_out": {}}
     about: dict[str, Any] = {
         **provenance(stack, source), "series": series_key(stack),
-        "patches": [path.name for path in stack.patches],
-    }
+        "patches": [path.name for path in stack.patches]}
     if not stack.base.kit:
         about["note"] = mirror.NOTE
     if inside := found.get(kunit.KUnit.name):

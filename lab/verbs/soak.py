@@ -4,16 +4,17 @@
 from pathlib import Path
 from typing import Any
 
-from lab.base.data import CONFIGS, ROOT, pattern, rows
+from lab.base.data import CONFIGS, ROOT, malformed, pattern, rows
 from lab.base.errors import MEANING, LabError, Status
+from lab.base.memory import write_json
 from lab.judge.verdict import PATCHED, STOCK, Verdict, same, summary
 from lab.kernel.bases import Stack
-from lab.kernel.kernel import Kernel, patched, stock, with_fragments
+from lab.kernel.kernel import Kernel, patched, with_fragments
 from lab.kernel.source import Source
-from lab.suites import kunit, selftests, soak
+from lab.suites import soak
 from lab.suites.selftests import Program
 from lab.suites.suite import Expect, Planned
-from lab.verbs.context import Context, provenance, suite_of, unknown, write_json
+from lab.verbs.context import Context, in_tree, provenance, suite_of, unknown
 from lab.verbs.run import there
 
 # By kernel its fragments, and what it prints when it checks itself.
@@ -28,17 +29,16 @@ NEEDED = 100_000  # refused process_mrelease() calls, over all kernels of a camp
 def read_allowed(path: Path) -> dict[str, tuple[str, ...]]:
     """Read lab/configs/soak-allowed: by kernel the splats that do not count, with a reason."""
     found: dict[str, tuple[str, ...]] = {}
-    for where, words in rows(path):
-        if len(words) < 3 or words[0] not in KERNELS:
-            raise LabError(Status.USAGE, f"{where}: an allowed line is `kernel regex reason...`, "
-                           f"the kernel one of {' '.join(KERNELS)}")
-        pattern(where, words[1])
-        found[words[0]] = (*found.get(words[0], ()), words[1])
+    form = f"`kernel regex reason...`, the kernel one of {' '.join(KERNELS)}"
+    for where, (name, splat, *_) in rows(path, form, 3):
+        if name not in KERNELS:
+            raise malformed(where, form)
+        pattern(where, splat)
+        found[name] = (*found.get(name, ()), splat)
     return found
 
 
 def kernel(stack: Stack, source: Source, name: str) -> Kernel:
-    """Give the patched kernel that checks itself in one way."""
     return with_fragments(patched(stack, source), stack.file(f"soak-{name}"), KERNELS[name])
 
 
@@ -48,15 +48,12 @@ def boots_of(stack: Stack, source: Source, name: str, seconds: int) -> list[Plan
     whole, one = patched(stack, source), kernel(stack, source, name)
     expect, slow = Expect(PATCHED, allowed=allowed), soak.SLOW
     boots = [Planned(one, suite_of(stack), expect, slow)]
-    if suites := kunit.of(stack.base, one):
-        boots.append(Planned(one, suites, expect, slow))
-    for program in selftests.on(whole, stock(source), selftests.read(),
-                                adds_only=stack.lower is not None):
-        if name == "rt" and program.name.startswith("hmm"):
+    for test in in_tree(stack, source, whole, adds_only=stack.lower is not None):
+        if name == "rt" and test.name.startswith("hmm"):
             continue  # RT kernels have no huge pages, so no HMM driver to test
-        boots.append(Planned(one, program, expect, slow))
-        if program.test.tree == "stock":  # to be compared with
-            boots.append(Planned(whole, program, Expect(STOCK)))
+        boots.append(Planned(one, test, expect, slow))
+        if isinstance(test, Program) and test.test.tree == "stock":  # to be compared with
+            boots.append(Planned(whole, test, Expect(STOCK)))
     if "soak-users" in KERNELS[name]:
         boots.append(Planned(one, soak.Users(stack.base.may_skip.get(soak.USERS, "")), expect))
     seed = list(KERNELS).index(name) + 1
@@ -73,14 +70,12 @@ def chosen(context: Context, stack: Stack) -> list[str]:
 
 
 def plan(context: Context, stack: Stack, source: Source) -> list[Planned]:
-    """Give all boots of a campaign."""
     seconds = int(context.word("DURATION"))
     return [boot for name in chosen(context, stack)
             for boot in boots_of(stack, source, name, seconds)]
 
 
 def short_plan(_context: Context, stack: Stack, source: Source) -> list[Planned]:
-    """Give the boot of the short form: a race on the patched kernel."""
     return [Planned(patched(stack, source), soak.Race(SHORT, 1))]
 
 
@@ -94,7 +89,6 @@ def short(context: Context, stack: Stack) -> None:
 
 
 def show(title: str, race: Planned) -> soak.Figures:
-    """Print the figures of a race."""
     figures = soak.parse(race.folder.logs().results)
     print(f"  {title}: " + ", ".join(f"{value:,} {figure.replace('_', ' ')}"
                                      for figure, value in figures.items()))

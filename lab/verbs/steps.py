@@ -8,12 +8,12 @@ from lab.base.errors import LabError, Status
 from lab.judge.verdict import Verdict
 from lab.kernel import queue
 from lab.kernel.bases import Stack
-from lab.kernel.kernel import Kernel, changed, patched, stock
+from lab.kernel.kernel import Kernel, changed, patched
 from lab.kernel.source import Source
 from lab.kernel.tree import Prefix
-from lab.suites import kunit, selftests, test_hmm_sh
+from lab.suites import kunit, test_hmm_sh
 from lab.suites.suite import Planned
-from lab.verbs.context import Context, Proofs
+from lab.verbs.context import Context, Proofs, in_tree
 
 Found = dict[str, Verdict]
 
@@ -46,25 +46,16 @@ def steps(stack: Stack, source: Source) -> list[Step]:
         name = slug(patches[at].name)
         kernel = (whole if at == max(booted, default=-1)
                   else changed(whole, Prefix(f"at-{name}", at + 1)))
-        boots = boots_of(stack, source, kernel) if at in booted else []
-        found.append(Step(name, kernel, boots, at >= fixed))
+        suites = in_tree(stack, source, kernel) if at in booted else []
+        found.append(Step(name, kernel, [Planned(kernel, one) for one in suites], at >= fixed))
     return found
 
 
-def boots_of(stack: Stack, source: Source, kernel: Kernel) -> list[Planned]:
-    """Give KUnit and the programs of the series, as far as a kernel has them."""
-    suites = kunit.of(stack.base, kernel)
-    programs = selftests.on(kernel, stock(source), selftests.read(), adds_only=True)
-    return [Planned(kernel, one) for one in (*([suites] if suites else []), *programs)]
-
-
 def plan(_context: Context, stack: Stack, source: Source) -> list[Planned]:
-    """Give all boots."""
     return [one for step in steps(stack, source) for one in step.boots]
 
 
 def at_step(context: Context, stack: Stack, step: Step) -> Found:
-    """Run what there is at a step."""
     found = {one.suite.name: verdict for one, verdict
              in zip(step.boots, context.boot(stack, step.boots), strict=True)}
     if step.script:
@@ -101,6 +92,5 @@ def run(context: Context, stack: Stack) -> None:
 
 
 def passed(found: Found) -> list[str]:
-    """Count the cases of each suite that pass."""
     return [f"{title} {list(verdict.outcomes.values()).count('pass')}"
             + (" NOT OK" if verdict.status else "") for title, verdict in found.items()]

@@ -42,13 +42,11 @@ def unit(context: Context, _stack: Stack) -> None:
 
 
 def check(context: Context, _stack: Stack) -> None:
-    """Lint."""
     context.need(packages.LINT)
     lint(context.series, context.build, context.tally)
 
 
 def check_patches(context: Context, stack: Stack) -> None:
-    """Do the gate."""
     gate(stack, context.source(stack), context.tally)
 
 
@@ -88,7 +86,6 @@ def do_all(context: Context, todo: Sequence[Step]) -> None:
 
 
 def gates(context: Context, _stack: Stack) -> None:
-    """Do the gate of one base or of all."""
     do_all(context, [(f"gate {stack.name}", check_patches, stack) for stack in context.chosen()])
 
 

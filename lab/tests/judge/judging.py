@@ -25,7 +25,6 @@ NO_CONSOLE = {"": "wrote nothing on its console", "\n": "wrote nothing on its co
 
 
 def golden(name: str) -> str:
-    """Give a golden log."""
     return (GOLDEN / name).read_text(encoding="utf-8")
 
 
@@ -41,7 +40,6 @@ def spoilt(text: str, old: str, new: str) -> str:
 
 
 def cuts(text: str) -> Iterator[str]:
-    """Yield each beginning of a text."""
     return (text[:length] for length in range(len(text)))
 
 

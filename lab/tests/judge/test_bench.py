@@ -18,12 +18,10 @@ SIZES = dict.fromkeys(bench.SIZES, 56)
 
 
 def judged(text: str) -> Verdict:
-    """Judge a boot."""
     return Bench().judge(Logs(text, FINE), Expect(STOCK))
 
 
 def log(rows: Rows) -> str:
-    """Give what the guest prints."""
     lines = [*(f"{name} {value}" for name, value in rows.items()), f"rows {len(rows)}"]
     return "\r\n".join([*lines, "lab: mn-bench exited 0", ""])
 
@@ -39,8 +37,7 @@ class Numbers(Judging):
         for old, new, words in (
             (CALL, "!", "not whole"), ("exited 0", "exited 1", "not whole"),
             (f"{OOM} 5000\r\n", "", "not whole"), (" 1000010", " 2000000", "not a tick"),
-            (" 1000010", " 998000", "not a tick"), (LOOP, "x y=1", "not a tick"),
-        ):
+            (" 1000010", " 998000", "not a tick"), (LOOP, "x y=1", "not a tick")):
             self.check(judged(spoilt(good, old, new)), NO_RESULT, words)
         self.check(judged(log({})), NO_RESULT, "no loop")
 
@@ -52,8 +49,7 @@ class Numbers(Judging):
               for name in bench.REFUSED),
             *((name, 799999, "1.50 of it if the first of 8 notifiers refuses (1200000 of 799999 "
                "instructions), not at most 1.5") for name in bench.FREE),
-            (LINES, 1, "1 lines in the log, not 0"),
-        ):
+            (LINES, 1, "1 lines in the log, not 0")):
             found = bench.judge(BEFORE, {**AFTER, name: value}, SIZES, SIZES)
             self.assertEqual(found, [f"{name}: {words}"] if words else [])
         less = {name: value for name, value in AFTER.items() if name not in (CALL, EMPTY)}

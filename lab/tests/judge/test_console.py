@@ -52,7 +52,6 @@ class Consoles(Judging):
                                                             f"half a line\n{WARNING}", ended))
 
     def whole(self, halves: str, record: str = RECORD) -> None:
-        """Expect that nothing remains of the halves."""
         before, behind = "[    2.0]     ok 1 one\n", "[    2.2]     not ok 2 two\n"
         self.assertEqual(whole_records(before + halves + record + behind), before + record + behind)
 

@@ -25,7 +25,6 @@ REPORT = "[    1.07] WARNING: mn_kit_hlist_start+0x0/0x30 returned -22\n"
 
 def judged(expect: Expect | str = PATCHED, results: str | None = None, console: str | None = None,
            ended: bool = True) -> Verdict:
-    """Judge the golden logs of a kernel, or others."""
     expect = Expect(expect) if isinstance(expect, str) else expect
     name = STOCK if expect.kernel == STOCK else PATCHED
     return Kit(CASES).judge(Logs(golden(f"{name}.results") if results is None else results,
@@ -40,7 +39,6 @@ def with_line(kernel: str, marker: str, line: str) -> str:
 
 
 def mirrored(kernel: str, text: str = OUTPUT, console: str = FINE) -> Verdict:
-    """Judge a boot of v5.3 with the cases of the golden log."""
     return OLD.judge(Logs(text, console), Expect(kernel))
 
 
@@ -63,8 +61,7 @@ class TheKit(Judging):
             (spoilt(whole, f"2 {FIRST}", "2 all_accept"), "all_accept has two results"),
             (spoilt(spoilt(whole, f"ok 6 {EXIT}\n", ""), "1..6", "1..5"), f"no result of {EXIT}"),
             ("KTAP version 1\n1..0\nlab: kit exited 0\n", "no result of all_accept"),
-            ("lab: cannot load module: Exec format error\n", "cannot load module: Exec format"),
-        ):
+            ("lab: cannot load module: Exec format error\n", "cannot load module: Exec format")):
             self.check(judged(results=text), NO_RESULT, words, [])
 
     def test_splats(self) -> None:
@@ -78,8 +75,7 @@ class TheKit(Judging):
             (STOCK, "case all_accept", LATE, "splat in all_accept: INFO"),
             (STOCK, f"end {EXIT}", "[   44.0] BUG: Bad page\n", "outside any case: BUG: Bad"),
             ("exact-pairs", f"case {CODE}", WARNING, f"splat in {CODE}"),
-            ("no-patch", f"case {FIRST}", WARNING, f"splat in {FIRST}"),
-        ):
+            ("no-patch", f"case {FIRST}", WARNING, f"splat in {FIRST}")):
             self.check(judged(kernel, console=with_line(kernel, marker, line)), GUEST, words)
 
     def test_splats_that_do_not_count(self) -> None:
@@ -87,8 +83,7 @@ class TheKit(Judging):
         failing = spoilt(golden("patched.results"), "ok 2", "not ok 2")
         for kernel, results, marker, line in (
             (PATCHED, None, f"case {CODE}", REPORT), (STOCK, None, f"end {EXIT}", LATE),
-            ("exact-pairs", failing, f"case {FIRST}", WARNING),
-        ):
+            ("exact-pairs", failing, f"case {FIRST}", WARNING)):
             verdict = judged(kernel, results, with_line(kernel, marker, line))
             self.assertTrue(self.check(verdict, OK).splats[-1].allowed)
         cases = {**CASES, CODE: Case(CODE, "pass", (), re.compile("returned"))}
@@ -109,8 +104,7 @@ class TheKit(Judging):
             (STOCK, "not ok 2", "ok 2", FIRST, "pass, but expected to fail (place 1"),
             (STOCK, "ok 1", "not ok 1", "all_accept", "fail, but expected to pass"),
             (PATCHED, f"ok 2 {FIRST}", skip, FIRST, "skip, but expected to pass (x)"),
-            (STOCK, f"not ok 2 {FIRST}", skip, FIRST, "skip, but expected to fail"),
-        ):
+            (STOCK, f"not ok 2 {FIRST}", skip, FIRST, "skip, but expected to fail")):
             results = spoilt(golden(f"{kernel}.results"), old, new)
             self.check(judged(kernel, results), FAILED, f"{name}: {words}", [name])
             for kit, why in ((Kit(CASES, "x"), "x"), (Kit(CASES), RT)):
@@ -188,7 +182,6 @@ class OldHarness(Judging):
             (STOCK, BARE + other, OK), ("exact-pairs", other, OK), (PATCHED, BARE, GUEST),
             (PATCHED, report + BARE, GUEST), (PATCHED, report + elsewhere, GUEST),
             (STOCK, elsewhere, GUEST), (PATCHED, f"{PROVOKED}BUG: x\n{BARE}", GUEST),
-            (PATCHED, spoilt(report, "test_mirror_sync", "a_driver"), GUEST),
-        ):
+            (PATCHED, spoilt(report, "test_mirror_sync", "a_driver"), GUEST)):
             verdict = mirrored(kernel, PASSED if kernel == PATCHED else OUTPUT, FINE + console)
             self.check(verdict, status, "" if status == OK else "splat outside any case")

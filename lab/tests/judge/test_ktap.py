@@ -22,8 +22,7 @@ class Reader(unittest.TestCase):
             ("ok 1 -4", "-4", "pass", ""), ("not ok 1 a # why", "a", "fail", "why"),
             ("ok 1 a # SKIP why", "a", "skip", "why"), ("ok 1 a # skip", "a", "skip", ""),
             ("not ok 1 a # SKIP x", "a", "fail", "x"), ("ok 1 a # SKIPS", "a", "pass", "SKIPS"),
-            ("ok 1 a # no # SKIP", "a", "pass", "no # SKIP"),
-        ):
+            ("ok 1 a # no # SKIP", "a", "pass", "no # SKIP")):
             found = ktap.read(f"1..1\r\n{line}\r\n", Plan.FIRST)
             self.assertEqual((found.outcomes, found.reasons, found.incomplete),
                              ({name: outcome}, {name: reason}, ""), line)
@@ -42,8 +41,7 @@ class Reader(unittest.TestCase):
             ("ok 2 b", "ok 2 a", "a has two results"), ("ok 2 b\n", "", "1 results of 2"),
             ("ok 2", "Bail out! x\nBail out!\nok 2", "! x"), ("ok 2", "    ok 1 b\nok 2", "b has"),
             ("ok 2 b\n", "    1..1\n    ok 1 b\n", "a subtest has no result"),
-            ("ok 2 b\n", "    1..2\n    ok 1 x\nok 2 b\n", "plan of b not met: 1 results of 2"),
-        ):
+            ("ok 2 b\n", "    1..2\n    ok 1 x\nok 2 b\n", "plan of b not met: 1 results of 2")):
             self.assertIn(words, ktap.read(spoilt(FLAT, old, new), Plan.MET).incomplete)
         self.assertEqual(ktap.read(FLAT, Plan.MET).incomplete, "")
         self.assertIn("no plan", ktap.read("", Plan.MET).incomplete)
@@ -74,8 +72,7 @@ class Reader(unittest.TestCase):
             ("ok 2 -12", "-12", "result 3 (-16) follows result 1"),
             ("        ok 4 1", "        4 1", f"{code} has 3 results of 4"),
             ("ok 1 mmu_notifier", "", "mmu_notifier has no result"),
-            ("    ok 1 an_mm", "    Bail out! an_mm", "Bail out!"),
-        ):
+            ("    ok 1 an_mm", "    Bail out! an_mm", "Bail out!")):
             found = kunit.read(spoilt(golden("kunit-7.3.console"), old, new))
             self.assertIn(words, found.incomplete, old)
 
@@ -96,8 +93,7 @@ class Reader(unittest.TestCase):
             ("c", 0, "", ["pass", "pass"]), ("c", 1, "", ["pass", "skip"]),
             ("c", 2, "", ["skip", "skip"]), ("c", 1, " # SKIP", ["skip", "pass"]),
             ("c", 2, " # SKIP", ["skip", "skip"]), ("c", 3, "", ["skip", "skip"]),
-            ("other", 1, "", ["pass", "pass"]),
-        ):
+            ("other", 1, "", ["pass", "pass"])):
             total = f"    # {name}: pass:0 fail:0 skip:{skips} total:2\n    ok 1 c"
             text = spoilt(spoilt(DEEP, "    ok 1 c", total), "ok 1 x", f"ok 1 x{mark}")
             found = ktap.read(text, Plan.NESTED)
@@ -121,8 +117,7 @@ class Reader(unittest.TestCase):
             (one, Plan.MET, 4, "pass", ""), (one, Plan.FIRST, 4, "pass", "though no test failed"),
             (one, Plan.FIRST, 0, "pass", ""), ("1..1\nnot ok 1 a\n", Plan.FIRST, 1, "fail", ""),
             ("1..0\n", Plan.MET, 4, "", ""), ("1..1\n", Plan.MET, 0, "", "plan not met"),
-            ("Bail out!\n", Plan.MET, 0, "", "Bail"), ("Bail out!\n", Plan.MET, 1, "", "Bail"),
-        ):
+            ("Bail out!\n", Plan.MET, 0, "", "Bail"), ("Bail out!\n", Plan.MET, 1, "", "Bail")):
             found = ktap.read_program(f"{text}lab: prog exited {status}\n", "prog", plan)
             self.assertEqual("".join(found.outcomes.values()), outcome, text)
             self.assertEqual(bool(found.incomplete), bool(words), text)
@@ -133,7 +128,6 @@ class Reader(unittest.TestCase):
         for end, words in (
             ("", "cut: they end in 'ok 2 b'"), ("lab: prog exited 0", "cut: they end in "),
             ("lab: prog exited 0 \n", "lab: prog exited 0 "), ("lab: no\n", "lab: no"),
-            ("lab: prog exited 0\nmore\n", "cut: they end in 'more'"),
-        ):
+            ("lab: prog exited 0\nmore\n", "cut: they end in 'more'")):
             self.assertIn(words, ktap.read_program(FLAT + end, "prog", Plan.MET).incomplete)
         self.assertIn("wrote no", ktap.read_program("\n\n", "prog", Plan.MET).incomplete)

@@ -26,7 +26,6 @@ class Report(Judging):
     """For people and for machines."""
 
     def table(self, stock: Verdict) -> list[str]:
-        """Give the lines of a table, single blanks only."""
         patched = verdict("pass", "pass", "pass", "skip")
         text = report.before_after("title", ["fix", "other", "none"], CASES, stock, patched)
         return [re.sub(" +", " ", line).strip() for line in text.splitlines()]
@@ -49,8 +48,7 @@ class Report(Judging):
         for verdicts, line in (
             ({"a": stock, "b": stock}, "a 1 pass, 1 skip; b 1 pass, 1 skip: same"),
             ({"a": stock, "b": patched}, "a 1 pass, 1 skip; b 1 fail, 1 skip: NOT the same"),
-            ({"b": stock}, "b 1 pass, 1 skip"),
-        ):
+            ({"b": stock}, "b 1 pass, 1 skip")):
             self.assertEqual(report.selftest("x", verdicts, {"y": "slow"}),
                              f"x: {line}\n    without y: slow")
 

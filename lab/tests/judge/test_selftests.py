@@ -21,7 +21,6 @@ STOCK_TEST = Selftest(NAME, "stock", ("mm", "vm"), ())
 
 def judged(text: str = RESULTS, console: str = FINE, ended: bool = True,
            test: Selftest = STOCK_TEST, expect: Expect = Expect()) -> Verdict:
-    """Judge one boot."""
     return Program(test, None, {}).judge(Logs(text, console, ended), expect)
 
 
@@ -46,8 +45,7 @@ class Programs(Judging):
     def test_a_program_of_the_series(self) -> None:
         for text, skip, status in (
             (RESULTS, SNAPSHOT, OK), (RESULTS, "another", FAILED), (FAILING, SNAPSHOT, FAILED),
-            ("lab: hmm-tests exited 4\n", NAME, NO_RESULT),
-        ):
+            ("lab: hmm-tests exited 4\n", NAME, NO_RESULT)):
             test = Selftest(NAME, "series", (), (), skip=(skip,))
             self.check(judged(text, test=test), status)
             for expect in (Expect("a-slug"), Expect(STOCK), Expect(PATCHED, whole=True)):

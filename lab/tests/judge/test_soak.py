@@ -14,7 +14,6 @@ WATCHES = "kcsan: selftest: 3/3 tests passed"
 
 
 def raced(text: str = SOAKED, console: str = FINE, watches: str = "") -> Verdict:
-    """Judge a race."""
     return Race(20, 1, watches).judge(Logs(text, console), Expect())
 
 
@@ -27,8 +26,7 @@ class Judged(Judging):
         self.assertEqual((figures["refused_reaps"], tuple(figures)), (156319, FIGURES))
         for old, new, words in (
             ("exited 0", "exited 1", "not whole"), ("soak reads", "reads", "no figure of reads"),
-            ("soak reads", "soak more 7\nsoak reads", "no figure of what was asked for"),
-        ):
+            ("soak reads", "soak more 7\nsoak reads", "no figure of what was asked for")):
             self.check(raced(spoilt(SOAKED, old, new)), NO_RESULT, words)
         self.check(raced(WORKER + spoilt(SOAKED, "exited 0", "exited 3")), NO_RESULT, WORKER[:-1])
         self.check(raced(spoilt(FAILURE, "exited 1", "exited 0")), NO_RESULT, "failures is 1")
@@ -52,8 +50,7 @@ class Judged(Judging):
             (USERS, "", FAILED), (USERS, "rxe does not", OK), (USERS, "does not", FAILED),
             (address, "", OK), (address, "rxe does not", OK),
             (USERS.replace("ok 2", "not ok 2"), "rxe does not", FAILED),
-            ("1..1\nok 1 rxe # SKIP rxe\nlab: mn-users exited 0\n", "rxe", NO_RESULT),
-        ):
+            ("1..1\nok 1 rxe # SKIP rxe\nlab: mn-users exited 0\n", "rxe", NO_RESULT)):
             verdict = Users(may_skip).judge(Logs(text, FINE), Expect())
             self.check(verdict, status, "", ["rxe"] if status == FAILED else [])
 

@@ -29,8 +29,7 @@ GOOD: tuple[tuple[Suite, str, str, str, Status], ...] = (
       for name, results in (("hmm-tests", golden("hmm-tests.results")), ("mrelease_test", BARE))),
     (Users("rxe"), PATCHED, USERS, FINE, OK), (Bench(), STOCK, BENCH, FINE, OK),
     (Race(20, 1), PATCHED, SOAKED, FINE, OK), (Race(20, 1), PATCHED, FAILURE, FINE, FAILED),
-    (KUnit(["mmu_notifier"]), PATCHED, "", golden("kunit-7.3.console"), OK),
-)
+    (KUnit(["mmu_notifier"]), PATCHED, "", golden("kunit-7.3.console"), OK))
 
 
 def outcomes(words: str, status: Status = OK) -> Verdict:
@@ -92,8 +91,7 @@ class Verdicts(Judging):
         for guest, incomplete, deviations, status, problems in (
             ("", "", "", OK, []), ("", "", "xy", FAILED, ["x", "y"]),
             ("", "cut", "x", NO_RESULT, ["cut"]),
-            ("d", "cut", "x", GUEST, ["d", "cut"]), ("de", "", "x", GUEST, ["d", "e", "x"]),
-        ):
+            ("d", "cut", "x", GUEST, ["d", "cut"]), ("de", "", "x", GUEST, ["d", "e", "x"])):
             verdict = Verdict().conclude(iter(guest), incomplete, iter(deviations))
             self.assertEqual((verdict.status, verdict.problems), (status, problems))
         each = [outcomes("", one) for one in (OK, GUEST, FAILED)]
@@ -106,8 +104,7 @@ class Verdicts(Judging):
             ("a pass, b skip", "b", OK, ""), ("a pass, b skip", "ac", FAILED, "b"),
             ("a pass, b fail, c skip", "bc", FAILED, "b"), ("", "", NO_RESULT, ""),
             ("a skip, b skip", "ab", NO_RESULT, ""), ("a skip, b skip", "b", FAILED, "a"),
-            ("a fail", "", FAILED, "a"),
-        ):
+            ("a fail", "", FAILED, "a")):
             shown = {NO_RESULT: NO_PASS, FAILED: "but expected to pass (why)", OK: ""}[status]
             self.check(all_pass(outcomes(words), iter(may_skip)), status, shown, [*unexpected])
 
@@ -121,8 +118,7 @@ class Verdicts(Judging):
             ("a pass, b skip", "a pass", FAILED, "b", "skip on stock, no result with the"),
             ("a pass", "a pass, b pass", FAILED, "b", "no result on stock, pass with the"),
             ("a skip", "a skip", NO_RESULT, "", NO_PASS), ("", "", NO_RESULT, "", NO_PASS),
-            ("a skip", "a pass", FAILED, "a", "pass with the series"),
-        ):
+            ("a skip", "a pass", FAILED, "a", "pass with the series")):
             patched = outcomes(after)
             same(outcomes(before), patched)
             self.check(patched, status, words, [*unexpected])
