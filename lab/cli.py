@@ -14,8 +14,8 @@ from lab.kernel import bases
 from lab.kernel.bases import Stack
 from lab.kernel.source import Source
 from lab.suites.suite import Planned
-from lab.verbs import (bench, docs, intree, judge_mutants, model, mutants, pack, revert, run, soak,
-                       steps, tree)
+from lab.verbs import (bench, docs, intree, judge_mutants, model, mutants, pack, revert, run, send,
+                       soak, steps, tree)
 from lab.verbs import test as everything
 from lab.verbs.context import ENGINES, Context, unknown
 
@@ -90,6 +90,8 @@ VERBS = (
          ("FROM", "TO", "PART", "TREE"), port),
     Verb("intree", "write the in-tree tests of intree/ into build/BASE/tree", ON,
          lambda context, stack: intree.intree(context.series, stack, context.source(stack))),
+    Verb("send", "write a part as mails for git send-email to build/BASE/send/PART", ON,
+         send.send),
     Verb("docs", "make the tables of docs/; RECORD= keeps the last run first",
          ("RECORD", "PART", "TREE"), write_docs),
     Verb("test", "everything, for one base or for all", BOOTED, everything.test))

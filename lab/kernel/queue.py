@@ -35,7 +35,6 @@ def git_env(tree: Path) -> dict[str, str]:
 
 
 def listed(folder: Path) -> list[str]:
-    """Read `series` of a queue: the patch file names in order."""
     return [words[0] for _, words in rows(folder / "series")]
 
 
@@ -55,7 +54,6 @@ def mismatches(folder: Path) -> list[str]:
 
 
 def agree(found: list[str]) -> None:
-    """Raise NOT_APPLIED if there are findings: what is wrong, and how to fix it."""
     if found:
         what, _, how = found[0].partition(": ")
         raise LabError(Status.NOT_APPLIED, what, f"fix it: {how}", "\n".join(found[1:]))
@@ -68,7 +66,6 @@ def check(folder: Path) -> list[Path]:
 
 
 def touched(patches: Iterable[Path]) -> set[str]:
-    """Give the paths the patches name on either side."""
     return {name for path in patches for name in NAMED.findall(path.read_text(encoding="utf-8"))}
 
 
@@ -144,7 +141,7 @@ def apply(shell: Shell, tree: Path, patches: list[Path], below: int = 0,
                                detail=error.detail) from None
 
 
-def try_on(shell: Shell, tree: Path, folder: Path, patches: list[Path]) -> None:
+def try_on(shell: Shell, tree: Path, folder: Path, patches: list[Path], below: int = 0) -> None:
     """Apply the patches to copies of the files of `tree` that they touch, in `folder`."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -152,7 +149,7 @@ def try_on(shell: Shell, tree: Path, folder: Path, patches: list[Path]) -> None:
         if (tree / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(tree / name, folder / name)
-    apply(shell, folder, patches)
+    apply(shell, folder, patches, below)
 
 
 def added(patches: list[Path]) -> dict[str, list[Path]]:

@@ -29,8 +29,6 @@ FORMAT = ["format-patch", "-q", "--zero-commit", "--no-signature", "--full-index
 # Where git's part of a cover letter begins, after the text: "A Name (6):"
 SHORTLOG = re.compile(r"^\S.* \(\d+\):$", re.MULTILINE)
 NAME, MAIL = "mmu_notifier series", "series@localhost"  # placeholders: the sender puts a name
-WHO = ["-c", f"user.name={NAME}", "-c", f"user.email={MAIL}"]
-AUTHOR = f"GIT_AUTHOR_NAME='{NAME}' GIT_AUTHOR_EMAIL='{MAIL}'"
 AM = ["am", "-q", "-3", "--keep-cr"]
 UNFOLDED: Any = policy.default  # gives a header on one line, decoded
 WRITING = "refresh"  # a branch while its commits are written: git keeps a cover letter by branch
@@ -39,18 +37,19 @@ WRITING = "refresh"  # a branch while its commits are written: git keeps a cover
 class Tree:
     """The git tree of a stack, and the git commands in it."""
 
-    def __init__(self, stack: Stack, source: Source) -> None:
-        self.stack, self.source = stack, source
-        self.path = source.place / f"tree{stack.suffix}"
-        self.shell = Shell(source.place / f"tree{stack.suffix}.log")
+    def __init__(self, stack: Stack, source: Source, folder: str = "tree",
+                 who: tuple[str, str] = (NAME, MAIL)) -> None:
+        self.stack, self.source, self.who = stack, source, who
+        self.path = source.place / f"{folder}{stack.suffix}"
+        self.shell = Shell(self.path.with_name(f"{self.path.name}.log"))
 
     def git(self, *words: str | Path, label: str = "", **env: str) -> None:
         """Run a git command that changes something; one with a label shows its progress."""
-        self.shell.run([*GIT, *WHO, *words], Status.NOT_APPLIED, cwd=self.path,
+        who = ["-c", f"user.name={self.who[0]}", "-c", f"user.email={self.who[1]}"]
+        self.shell.run([*GIT, *who, *words], Status.NOT_APPLIED, cwd=self.path,
                        env=git_env(self.path) | env, progress=Progress(label) if label else None)
 
     def need(self) -> None:
-        """Raise USAGE unless the tree is there."""
         if not (self.path / ".git").exists():
             raise LabError(Status.USAGE, f"{self.path} does not exist",
                            f"make tree {self.stack.command}")
@@ -115,39 +114,38 @@ class Tree:
             found[part] = same[0].partition(" ")[0]
         return {**found, last: "series"}
 
-    def write(self, part: Part, begin: str, end: str) -> Path:
-        """Write the commits of a part, and its cover letter, as a queue to a new folder."""
-        folder, fresh = self.stack.folder(part), self.source.place / "queue" / part.name
+    def write(self, part: Part, begin: str, end: str, place: str, *more: str) -> list[Path]:
+        """Write the commits of a part to place/PART, the cover letter first; give the mails."""
+        folder, fresh = self.stack.folder(part), self.source.place / place / part.name
         shutil.rmtree(fresh, ignore_errors=True)
         if not git(self.path, "rev-list", f"{begin}..{end}"):
             raise LabError(Status.USAGE, f"{self.path}: branch series has no commit of part "
                            f"{part.name}", "commit its patches, or move the tags of the parts")
         self.git("branch", "-f", WRITING, end)
-        self.git("filter-branch", "-f", "--env-filter", f"export {AUTHOR}", f"{begin}..{WRITING}",
+        author = " ".join(f"GIT_AUTHOR_{name}={shlex.quote(value)}"
+                          for name, value in zip(("NAME", "EMAIL"), self.who))
+        self.git("filter-branch", "-f", "--env-filter", f"export {author}", f"{begin}..{WRITING}",
                  FILTER_BRANCH_SQUELCH_WARNING="1")
-        options, env, cover = [], {}, folder / COVER
+        options, env, cover = [*more], {}, folder / COVER
         if cover.exists():
             text = cover.read_text(encoding="utf-8").partition("\n\n")[2]
             self.git("config", f"branch.{WRITING}.description",
                      f"{subject(cover)}\n\n{SHORTLOG.split(text)[0].strip()}\n")
-            options = ["--cover-letter", "--cover-from-description=subject"]
+            options += ["--cover-letter", "--cover-from-description=subject"]
             env = {"GIT_COMMITTER_DATE": header(cover, "Date")}  # a new one would be a change
         self.git(*FORMAT, *options, "-o", fresh.absolute(), f"{begin}..{WRITING}", **env)
         self.git("branch", "-q", "-D", WRITING)
         slugs = {subject(path): slug(path.name) for one in self.stack.parts
                  for path in self.stack.folder(one).glob("*.patch")}
-        names = []
+        mails = []
         for path in sorted(fresh.glob("*.patch")):
-            if path.name != COVER:
-                own = slugs.get(subject(path)) or slug(path.name).strip("-")
-                names.append(f"{path.name[:4]}-{own}.patch")
-                path.rename(fresh / names[-1])
-        memory.write_atomic(fresh / "series", "".join(f"{name}\n" for name in names))
-        return fresh
+            own = slugs.get(subject(path)) or slug(path.name).strip("-")
+            name = COVER if path.name == COVER else f"{path.name[:4]}-{own}.patch"
+            mails.append(path.rename(fresh / name))
+        return mails
 
 
 def tree(stack: Stack, source: Source) -> None:
-    """Make a git tree with the patches of a stack as commits."""
     with memory.lock(source.place):
         work = Tree(stack, source)
         work.make()
@@ -182,14 +180,17 @@ def refresh(stack: Stack, source: Source) -> None:
                            "commit them, or finish git am or git rebase")
         begin, written, ends = "base", {}, work.ends()
         for part, end in ends.items():
-            written[part], begin = work.write(part, begin, end), end
-        for part, fresh in written.items():
+            written[part], begin = work.write(part, begin, end, "queue"), end
+        for part, mails in written.items():
             folder = stack.folder(part)
             folder.mkdir(parents=True, exist_ok=True)
             for old in folder.glob("*.patch"):
                 old.unlink()
-            shutil.copytree(fresh, folder, dirs_exist_ok=True)
-            print(f"  {folder}: {len(queue.listed(folder))} patches")
+            for path in mails:
+                shutil.copyfile(path, folder / path.name)
+            names = [path.name for path in mails if path.name != COVER]
+            memory.write_atomic(folder / "series", "".join(f"{name}\n" for name in names))
+            print(f"  {folder}: {len(names)} patches")
             if len(ends) > 1:
                 work.git("tag", "-f", part.name, ends[part])
 
@@ -201,5 +202,4 @@ def header(patch: Path, name: str) -> str:
 
 
 def subject(patch: Path) -> str:
-    """Give a patch's subject without the prefix."""
     return re.sub(r"^\[[^]]*\] ", "", header(patch, "Subject"))
