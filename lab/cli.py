@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.base.data import ROOT
-from lab.base.errors import MEANING, LabError, Status, exit_table
+from lab.base.errors import LabError, Status, exit_table
 from lab.base.memory import read_json, write_json
 from lab.kernel import bases
 from lab.kernel.bases import Stack
@@ -50,12 +50,14 @@ def write_docs(context: Context, _stack: Stack) -> None:
 
 
 def port(context: Context, _stack: Stack) -> None:
-    """Start a port."""
     if not context.word("FROM") or not context.word("TO"):
         raise LabError(Status.USAGE, "FROM= and TO= are needed", "make port FROM=7.3 TO=6.12")
     origin, target = (context.series.stack(context.word(name), context.word("PART"))
                       for name in ("FROM", "TO"))
-    tree.port(target, context.source(target), origin, context.source(origin))
+    # TREE= is the base that needs one.
+    given = Path(context.word("TREE")) if context.word("TREE") else None
+    old = None if target.base.needs_tree else given
+    tree.port(target, context.source(target), origin, Source(origin.base, context.build, old))
 
 
 VERBS = (
@@ -135,7 +137,6 @@ def parse(argv: Sequence[str]) -> tuple[Verb, Context, bool]:
 
 
 def dispatch(argv: Sequence[str]) -> Status:
-    """Do the verb; give its status."""
     verb, context, dryrun = parse(argv)
     base = context.word("BASE") or next(iter(context.series.bases))
     stack = context.series.stack(base, context.word("PART") if "BASE" in verb.words else "")
@@ -161,7 +162,6 @@ def interrupt(_number: int, _frame: object) -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the command line; give the exit status."""
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(usage())
         return Status.OK if argv else Status.USAGE
@@ -171,7 +171,7 @@ def main(argv: Sequence[str]) -> int:
         status = dispatch(argv)
         if status:
             raise LabError(status, "see above")
-        print(f"lab: {MEANING[status]}")
+        print(f"lab: {status.meaning}")
         return status
     except LabError as error:
         everything.complain(error)

@@ -30,7 +30,6 @@ def rows(path: Path, form: str = "", least: int = 1,
 
 
 def malformed(where: str, form: str) -> LabError:
-    """Give the USAGE error of a line that does not have the form."""
     return LabError(Status.USAGE, f"{where}: the line has to be {form}")
 
 
@@ -43,7 +42,6 @@ def pattern(where: str, text: str) -> re.Pattern[str]:
 
 
 def slugs(word: str) -> tuple[str, ...]:
-    """Read a list of patches, "-" for none."""
     return () if word == "-" else tuple(word.split(","))
 
 

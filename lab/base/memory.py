@@ -25,7 +25,6 @@ COMMANDS = threading.Lock()  # commands.txt of one place is written by several t
 
 
 def key(*parts: str | bytes) -> str:
-    """Hash the parts, in order."""
     total = hashlib.sha256()
     for part in parts:
         raw = part.encode() if isinstance(part, str) else part
@@ -134,7 +133,6 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def need_space(folder: Path) -> None:
-    """Raise DISK_FULL unless a tree and its objects still fit."""
     free = shutil.disk_usage(folder).free
     if free < NEEDED:
         words = f"{folder} has {free >> 20} MiB free, a build needs {NEEDED >> 20}"

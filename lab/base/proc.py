@@ -65,7 +65,6 @@ class Progress:
         return f"  {self.label}: {self.count()} {time.monotonic() - self.start:.0f} s"
 
     def tick(self) -> None:
-        """Show the line: in place on a terminal, else every half minute."""
         if sys.stdout.isatty():
             print(f"\r\033[K{self.text()}", end="", flush=True)
         elif time.monotonic() - self.shown >= QUIET:
@@ -84,16 +83,9 @@ class Shell:
         self.commands: list[str] = []
         log.parent.mkdir(parents=True, exist_ok=True)
 
-    def run(
-        self,
-        argv: Sequence[str | Path],
-        failure: Status,
-        *,
-        cwd: Path | None = None,
-        env: Mapping[str, str] | None = None,
-        progress: Progress | None = None,
-        timeout: float | None = None,
-    ) -> bool:
+    def run(self, argv: Sequence[str | Path], failure: Status, *, cwd: Path | None = None,
+            env: Mapping[str, str] | None = None, progress: Progress | None = None,
+            timeout: float | None = None) -> bool:
         """Run a command to its end; False when it was stopped after `timeout` seconds.
 
         Raises LabError `failure` when it exits non-zero, DISK_FULL when its output says so.
@@ -147,8 +139,7 @@ def await_end(child: "subprocess.Popen[bytes]", progress: Progress | None,
             stop(child)
 
 
-def ask(argv: Sequence[str | Path], failure: Status,
-        env: Mapping[str, str] | None = None) -> str:
+def ask(argv: Sequence[str | Path], failure: Status, env: Mapping[str, str] | None = None) -> str:
     """Give what a short command prints; LabError `failure` when it exits non-zero."""
     try:
         done = subprocess.run(
@@ -169,7 +160,6 @@ def missing(tool: str) -> LabError:
 
 
 def check_space(output: str) -> None:
-    """Turn a child's ENOSPC into DISK_FULL."""
     if "No space left on device" in output or "Disk quota exceeded" in output:
         raise LabError(Status.DISK_FULL, "a command ran out of disk space")
 

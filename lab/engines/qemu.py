@@ -59,7 +59,6 @@ class Qemu:
         return "kvm" if ended else "tcg"
 
     def run(self, folders: Sequence[Folder]) -> None:
-        """Run each boot that has not run, several at a time."""
         todo = {}
         for folder in folders:
             if folder.is_done(version()):

@@ -22,7 +22,6 @@ LINE = re.compile(r"^(?!#)(?<!\\\n).*$", re.MULTILINE)  # of code, not of a dire
 
 
 def check(title: str, history: History, memory: Memory) -> Line:
-    """Run a checker on every version of every file that it suits."""
     suits, commands = CHECKERS[title]
     texts = {(at, name): text for state in history.states for name in state.touched
              if re.search(suits, name) for at in (0, state.number)
@@ -49,7 +48,6 @@ def thin(texts: dict[Version, str]) -> dict[Version, str]:
 
 def run(title: str, commands: Commands, history: History, texts: dict[Version, str],
         missing: list[Version]) -> dict[Version, Found]:
-    """Write versions of files to a folder and give what a checker finds there."""
     print(f"  {title}: {len(missing)} files", flush=True)
     folder = history.place / "files"
     shutil.rmtree(folder, ignore_errors=True)
@@ -104,7 +102,6 @@ def selftests_config(src: Path, paths: list[Path]) -> list[Words]:
 
 
 def rst(_src: Path, paths: list[Path]) -> list[Words]:
-    """Give the commands for documentation: its width, and docutils."""
     wide = 'length > 80 {print FILENAME ":" FNR ": warning: over 80 columns: " $0}'
     html: list[Words] = [["rst2html", "--report=2", "--halt=5", one, "/dev/null"] for one in paths]
     return [["awk", wide, *paths], *html]

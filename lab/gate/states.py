@@ -52,7 +52,6 @@ class History:
 
     @cached_property
     def states(self) -> list[State]:
-        """Give all states in order."""
         lower = key(self.identity, *(path.read_bytes() for path in self.lower))
         states = [State(0, "", "stock", (), lower)]
         for left, patch in zip(reversed(range(len(self.stack.patches))), self.stack.patches):

@@ -97,6 +97,5 @@ def is_splat(line: str, allowed: Patterns = ()) -> bool:
 
 
 def splats(console: str, allowed: Patterns = ()) -> list[str]:
-    """Give the splats of a console that no pattern allows."""
     patterns = list(allowed)
     return [line for _, line in Console.parse(console).lines if is_splat(line, patterns)]

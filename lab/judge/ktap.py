@@ -63,7 +63,6 @@ class Reader:
         self.found.incomplete = self.found.incomplete or problem
 
     def level(self, depth: int) -> Level:
-        """Give the list at a depth."""
         self.levels += [Level() for _ in range(depth + 1 - len(self.levels))]
         return self.levels[depth]
 
@@ -144,7 +143,6 @@ class Reader:
 
 
 def read(text: str, plan: Plan, title: str = "") -> Results:
-    """Read KTAP."""
     reader = Reader(plan, title)
     for line in text.splitlines():
         reader.line(line)

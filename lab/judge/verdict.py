@@ -50,7 +50,6 @@ class Verdict:
         self.outcomes[name], self.reasons[name] = "fail", reason
 
     def why(self, name: str) -> str:
-        """Give the reason of an outcome in brackets."""
         return f" ({self.reasons[name]})" if self.reasons.get(name) else ""
 
     def deviates(self, name: str, wanted: str) -> str:

@@ -47,7 +47,6 @@ class Base:
 
     @property
     def needs_tree(self) -> bool:
-        """Say whether no package brings it."""
         return not self.package
 
 
@@ -85,14 +84,12 @@ class Stack:
 
     @property
     def queue(self) -> list[Path]:
-        """Give the patches of all parts up to here, in order."""
         return [*(self.lower.queue if self.lower else []), *self.patches]
 
     def folder(self, part: Part) -> Path:
         return self.root / "series" / self.base.name / part.name
 
     def allows(self, verb: str) -> None:
-        """Raise USAGE if a verb cannot be done on this base."""
         if not self.base.kit and verb not in WITHOUT_KIT:
             raise LabError(Status.USAGE, f"{verb} is not for base {self.base.name}: "
                            "its kernel is older than the kit", "choose a base with a package")
@@ -151,7 +148,6 @@ def read(root: Path) -> Series:
 
 
 def read_base(where: str, name: str, table: Any) -> Base:
-    """Check and read the table of a base."""
     base = made(Base, where, table, name=name)
     parts = tuple(made(Part, f"{where}: a part", part) for part in base.parts)
     different = len({part.name for part in parts}) == len(parts)

@@ -75,8 +75,7 @@ def holds(line: str, have: set[str]) -> bool:
     if line in have:
         return True
     off = re.match(r"# (CONFIG_\w+) is not set|(CONFIG_\w+)=n$", line)
-    return off is not None and not any(
-        other.startswith(f"{off[1] or off[2]}=") for other in have)
+    return off is not None and not any(other.startswith(f"{off[1] or off[2]}=") for other in have)
 
 
 def make(src: Path, *words: str | Path) -> list[str | Path]:
@@ -146,8 +145,7 @@ def module(shell: Shell, folder: Path, src: Path, source: Path, cache: Path) -> 
                        "export the symbol, or do without it")
 
 
-def external(shell: Shell, folder: Path, src: Path, cache: Path, title: str,
-             *targets: str) -> None:
+def external(shell: Shell, folder: Path, src: Path, cache: Path, title: str, *targets: str) -> None:
     """Build an external module, or by its own Makefile a folder that has one."""
     out = (src / "O").absolute()
     # There is no Module.symvers: no in-tree module is built.

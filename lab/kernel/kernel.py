@@ -56,7 +56,6 @@ class Kernel:
 
     @property
     def shared(self) -> "Kernel":
-        """Give the kernel below the change, whose changed kernels share one tree."""
         assert self.donor
         return self.donor
 
@@ -67,7 +66,6 @@ class Kernel:
 
     @property
     def present(self) -> tuple[Path, ...]:
-        """Give the patches it has, in order."""
         below = self.donor.present if self.donor else ()
         if not self.change:
             return (*below, *self.patches)
@@ -88,7 +86,6 @@ class Kernel:
         return key(self.tree_key, build.compiler(), self.arch.name, *configs)
 
     def __str__(self) -> str:
-        """Describe it in a line."""
         parts = [f"{len(self.present)} patches" if self.present else "no patches"]
         parts += [self.change.name] if self.change else []
         parts += [f"with {', '.join(self.fragments)}"] if self.fragments else []
@@ -101,7 +98,6 @@ class Kernel:
         return Memory(self.src / "O" / NOTES)
 
     def checkout(self) -> None:
-        """Bring the tree to this kernel's sources."""
         if not self.donor:
             self.source.fetch()
             return
@@ -157,7 +153,6 @@ class Kernel:
         return key(self.source.identity, build.compiler(), self.arch.name, *texts)
 
     def ready(self) -> None:
-        """Bring tree and objects to this kernel."""
         self.checkout()
         if self.notes.recall("kernel", self.key):
             return
@@ -185,7 +180,6 @@ class Kernel:
         return self.place / "image"
 
     def step(self, name: str, wanted: str, made: Path, work: Callable[[Shell], None]) -> bool:
-        """Do a step with the objects of this kernel."""
         def with_objects(shell: Shell) -> None:
             self.ready()
             work(shell)
@@ -235,7 +229,6 @@ class Kernel:
 
 
 def copy_whole(source: Path, target: Path) -> None:
-    """Copy a file so that the target is there whole or not at all."""
     partial = target.with_name(f".{target.name}.tmp")
     shutil.copy2(source, partial)
     os.replace(partial, target)
@@ -246,14 +239,12 @@ def stock(source: Source) -> Kernel:
 
 
 def patched(stack: Stack, source: Source) -> Kernel:
-    """Give the kernel with all patches up to the end of a stack."""
     lower = patched(stack.lower, source) if stack.lower else stock(source)
     name = stack.parts[-1].name if stack.lower else "patched"
     return Kernel(source, name, lower, tuple(stack.patches), arch=lower.arch)
 
 
 def changed(kernel: Kernel, change: Change, name: str = "") -> Kernel:
-    """Give a kernel with one change on top of a patched one."""
     prefix = "" if kernel.name == "patched" else f"{kernel.name}-"
     return Kernel(kernel.source, name or f"{prefix}{change.name}", kernel, change=change,
                   arch=kernel.arch)

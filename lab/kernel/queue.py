@@ -17,6 +17,7 @@ COVER = "0000-cover-letter.patch"
 # Paths of tests, documentation, and the lines that build, list or keep them.
 TESTS = re.compile(r"Documentation/|MAINTAINERS$|tools/testing/|lib/test_hmm"
                    r"|.*/(tests/|Kconfig(\.debug)?$|Makefile$|\w+_kunit\.c$)")
+WORDS = re.compile(r"Documentation/|MAINTAINERS$")
 # A line that stands in a comment, or is blank, in kernel style.
 IN_COMMENT = re.compile(r"(/?\*+( (?!.*\*/.).*|/)?)?$")
 NAMED = re.compile(r"^(?:---|\+\+\+) [ab]/(\S+)", re.MULTILINE)
@@ -108,8 +109,7 @@ def only_tests(patch: Path) -> bool:
 
 def only_words(patch: str) -> bool:
     """Say whether a patch changes nothing but documentation and comments."""
-    return bool(NAMED.search(patch)) and all(name.startswith("Documentation/")
-                                             for name in changed(patch))
+    return bool(NAMED.search(patch)) and all(WORDS.match(name) for name in changed(patch))
 
 
 def apply(shell: Shell, tree: Path, patches: list[Path], below: int = 0,

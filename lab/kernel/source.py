@@ -53,7 +53,6 @@ class Apt:
         return found[1] if found else ""
 
     def update(self, shell: Shell) -> bool:
-        """Read the package lists anew where we may; say whether we did."""
         if not self.suite and os.geteuid():
             return False
         return shell.run(["apt-get", *self.options, "update"], Status.NO_SOURCE)
@@ -117,7 +116,6 @@ class Source:
         return version
 
     def fetch(self) -> None:
-        """Unpack the tree unless it is there."""
         if "source" in self.shown:
             return
         place, wanted = self.place / "stock", key(self.identity)

@@ -37,7 +37,6 @@ def copy(shell: Shell, source: Path, target: Path, objects: bool) -> None:
 
 
 def reset(shell: Shell, tree: Path) -> None:
-    """Bring a changed tree back to its branch `series`."""
     env = git_env(tree)
     # A header whose time stamp was set back looks changed to git, and would be written anew.
     shell.run([*GIT, "update-index", "-q", "--refresh"], Status.NOT_APPLIED, cwd=tree, env=env)
@@ -70,7 +69,6 @@ class Change:
         raise NotImplementedError
 
     def present(self, patches: tuple[Path, ...]) -> tuple[Path, ...]:
-        """Give the patches that still count."""
         return patches
 
     def apply(self, shell: Shell, tree: Path) -> None:
@@ -94,25 +92,34 @@ class Without(Change):
     def apply(self, shell: Shell, tree: Path) -> None:
         """Revert the commits; NOT_APPLIED on a conflict.
 
-        Later patches that only change words edit the same comments: they are reverted as well.
+        Later patches that only change words edit the same comments: they are reverted as well. If
+        that conflicts, lines that a later patch edits stay: comments, or helpers that it needs.
         """
         commits = git(tree, "rev-list", "--reverse", "stock..series").split()
         out = [commits[number] for number in sorted(self.numbers, reverse=True)]
-        if len(out) == 1:
-            later = commits[:self.numbers[0]:-1]
-            out = [*(commit for commit in later if queue.only_words(show(tree, commit))), *out]
-        names = git(tree, "show", "--format=", "--name-only", *out).split()
-        try:
-            with queue.comments_rebuild_nothing(tree, names):
-                shell.run([*GIT, "revert", "--no-edit", *out], Status.NOT_APPLIED, cwd=tree,
-                          env=git_env(tree))
-        except LabError as error:
-            files = ", ".join(re.findall(r"Merge conflict in (\S+)", error.detail)) or "?"
-            raise LabError(Status.NOT_APPLIED,
-                           f"{self.name} is not possible alone: conflict in {files}",
-                           "make the later patches independent of it, or change the order",
-                           error.detail) from None
+        words = [one for one in commits[:min(self.numbers, default=0):-1]
+                 if queue.only_words(show(tree, one)) and one not in out]
+        names = git(tree, "show", "--format=", "--name-only", *words, *out).split()
+        with queue.comments_rebuild_nothing(tree, names):
+            try:
+                self.revert(shell, tree, *words, *out)
+            except LabError as error:
+                files = ", ".join(re.findall(r"Merge conflict in (\S+)", error.detail)) or "?"
+                self.revert(shell, tree, "--abort")
+                try:
+                    self.revert(shell, tree, "-X", "ours", *out)
+                except LabError:
+                    raise LabError(
+                        Status.NOT_APPLIED,
+                        f"{self.name} is not possible alone: conflict in {files}",
+                        "make the later patches independent of it, change the order, or list the "
+                        "change in proof/mutants/without-BASE", error.detail) from None
         forget_objects(tree, names)
+
+    @staticmethod
+    def revert(shell: Shell, tree: Path, *words: str) -> None:
+        shell.run([*GIT, "-c", "core.editor=true", "revert", *words], Status.NOT_APPLIED, cwd=tree,
+                  env=git_env(tree))
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,6 @@ class Case:
     reports: re.Pattern[str] | None  # matches kernel lines that a patched kernel prints in it
 
     def may_fail(self, expected: str) -> bool:
-        """Say whether the case is known to fail: on stock, or without one patch."""
         return self.stock == "fail" if expected == STOCK else expected in self.cures
 
 
@@ -71,7 +70,6 @@ class Kit(Suite):
         self.may_skip = re.compile(may_skip)
 
     def read(self, logs: Logs) -> Results:
-        """Expect a result of each case, and no other."""
         results = super().read(logs)
         found, cases = results.outcomes, self.cases
         unknown = [f"case {name} is not in kit/cases" for name in found if name not in cases]

@@ -51,7 +51,6 @@ class Mirror(Kit):
 
 
 def as_ktap(text: str) -> str:
-    """Write the results of v5.3's harness as the kit would."""
     lines: list[str] = []
     remarks: dict[str, str] = {}
     number = 0
@@ -70,7 +69,6 @@ def as_ktap(text: str) -> str:
 
 
 def without_reports(console: str, expected: str) -> str:
-    """Leave out the reports that the tests provoke."""
     kept, report_begun = [], False
     for line in console.splitlines():
         warning = "WARNING: " in line

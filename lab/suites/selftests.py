@@ -84,7 +84,6 @@ class Program(Suite):
 
     @property
     def source(self) -> Path | None:
-        """Give its source, None if the tree has none."""
         assert self.origin
         self.origin.checkout()
         paths = (self.origin.src / name for name in self.test.paths())
@@ -92,7 +91,6 @@ class Program(Suite):
 
     @cached_property
     def left_out(self) -> dict[str, str]:
-        """Give the excluded tests that the program has, with the reasons."""
         source = self.source
         text = source.read_text(encoding="utf-8") if source else ""
         return {name: why for name, why in self.test.exclude.items() if name in text}

@@ -111,7 +111,6 @@ class Planned:
         return Folder(self.kernel.source.place / "boots" / self.kernel.name / self.suite.name)
 
     def prepare(self, stack: str) -> Folder:
-        """Build the kernel, and lay the boot out in its folder."""
         self.kernel.build()
         folder, suite = self.folder, self.suite
         folder.place.mkdir(parents=True, exist_ok=True)

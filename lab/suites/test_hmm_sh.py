@@ -39,7 +39,6 @@ class Case(NamedTuple):
 
 
 def cases(text: str) -> Iterator[Case]:
-    """Give the cases of a script, by the modes it has."""
     for mode, program in MODES.items():
         if f'"$1" = "{mode}"' in text:
             whole = (LOAD, program, UNLOAD)

@@ -47,7 +47,6 @@ MORE = {"more": ("mm/more.c", "", "int more = 1;\n")}
 
 
 def mail(title: str, *changes: tuple[str, str, str]) -> str:
-    """Give a patch as a mail."""
     text = (f"From {'0' * 40} Mon Sep 17 00:00:00 2001\nFrom: a <a@example.org>\n"
             f"Subject: [PATCH] {title}\n\nText.\n---\n")
     for name, old, new in changes:
@@ -102,7 +101,6 @@ class FakeLab(Repository):
         return process.returncode, output.splitlines()
 
     def lab(self, verb: str, *words: str, status: int = 0, last: str = "") -> str:
-        """Run the lab on the fake tree; expect its status and its last line, give all lines."""
         own = verb == "judge" or any("TREE=" in one for one in words)
         found, lines = self.end(self.start(verb, *([] if own else [f"TREE={self.tree}"]), *words))
         text = "\n".join(lines)

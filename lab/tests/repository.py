@@ -27,8 +27,6 @@ def base(name: str, *parts: str, more: str = "") -> str:
 
 
 class Repository(unittest.TestCase):
-    """The folder is `root`."""
-
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)

@@ -9,7 +9,7 @@ from unittest import mock
 
 from lab import cli
 from lab.base import data, memory, packages, proc
-from lab.base.errors import ADVICE, MEANING, Status
+from lab.base.errors import Status
 from lab.base.proc import Shell
 from lab.tests.fake import wait_for_end
 from lab.tests.repository import Repository
@@ -18,8 +18,6 @@ TOOLS = {"no-such-tool": "two", "/no/such/file": "one", "sh": "dash"}
 
 
 class Base(Repository):
-    """The modules of lab/base."""
-
     def test_a_step_that_failed_is_done_again(self) -> None:
         def step(key: str, program: str) -> bool:
             def work(shell: Shell) -> None:
@@ -93,4 +91,4 @@ class Base(Repository):
         self.assertEqual(list(data.rows(path)), [(f"{path}:3", ["one", "two"])])
         self.refused(Status.USAGE, "list:1: \\(", data.pattern, "list:1", "(")
         self.assertEqual(data.slug("0012-end-the-tree.patch"), "end-the-tree")
-        self.assertTrue(all(MEANING[status] and ADVICE[status] for status in Status))
+        self.assertTrue(all(status.meaning and status.advice for status in Status))

@@ -10,7 +10,7 @@ from unittest import mock
 
 from lab import cli
 from lab.base.data import ROOT
-from lab.base.errors import MEANING, LabError, Status
+from lab.base.errors import LabError, Status
 from lab.judge.verdict import Verdict
 from lab.kernel import bases
 from lab.tests.repository import Repository
@@ -57,7 +57,7 @@ class CommandLine(Repository):
             status, lines = self.main(*word.split())
             self.assertEqual(status, Status.OK if word else Status.USAGE)
             for line in (*(f"  {verb.name.ljust(14)} {verb.help}" for verb in cli.VERBS),
-                         *(f"  {one.value:>3}  {MEANING[one]}" for one in Status)):
+                         *(f"  {one.value:>3}  {one.meaning}" for one in Status)):
                 self.assertIn(line, lines)
 
     def test_makefile(self) -> None:
@@ -76,8 +76,6 @@ class CommandLine(Repository):
 
 
 class AtTheEnd(Repository):
-    """The last lines repeat what failed."""
-
     def test_failures_are_repeated(self) -> None:
         guest = Verdict(Status.NO_RESULT, {"a": "pass", "b": "skip"}, problems=[*"x" * 30])
 

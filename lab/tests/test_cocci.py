@@ -26,8 +26,6 @@ def code(text: str) -> list[str]:
 
 
 class Cocci(Repository):
-    """spatch in a folder of its own, on copies."""
-
     def setUp(self) -> None:
         super().setUp()
         shutil.copytree(TESTS, self.root, dirs_exist_ok=True)

@@ -17,8 +17,6 @@ REPORT, REVERT, MUTANTS, BENCH, SOAK = json.loads((GOLDEN / "records.json").read
 
 
 class Docs(Repository):
-    """One base, two stacks, empty pages."""
-
     def setUp(self) -> None:
         super().setUp()
         self.series = self.list_bases('[unproven]\ntool = "a tool"\n',

@@ -35,8 +35,6 @@ STOCK = {
 
 
 class Gate(Repository):
-    """One base, its patches, and tools that are scripts."""
-
     def setUp(self) -> None:
         super().setUp()
         self.stock = self.root / "build/1.0/stock/src"
@@ -191,8 +189,6 @@ class Gate(Repository):
 
 
 class Findings(unittest.TestCase):
-    """What tools print."""
-
     def test_lines(self) -> None:
         for line, bare in (
                 ("../mm/x.c:12:3: warning: unused ‘a’", "mm/x.c: warning: unused ‘a’"),

@@ -44,6 +44,11 @@ class Intree(Repository):
             self.assertEqual(intree.resolve(self.series, self.series.bases[name], "a.c"), text)
         self.part("2.0", ("mm/tests/a.c", "", "first();\n"), ("mm/tests/a.c", "first();\n", NEW))
         self.assertEqual(self.found(), "")
+        self.part("2.0", ("mm/tests/a.c", "", "first();\n"))
+        self.queue("2.0/more", ("2", mail("x", ("mm/tests/a.c", "first();\n", NEW))))
+        self.series = self.list_bases(base("2.0", part("core", NEW_TEST, "false"), part("more"),
+                                           more='features = ["NEW"]'))
+        self.assertEqual(self.found(), "")
 
     def test_edited_by_hand_or_not_in_the_part(self) -> None:
         for name, text, words in (

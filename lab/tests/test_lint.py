@@ -15,8 +15,6 @@ CODE = "--- a/mm/a.c\n+++ b/mm/a.c\n@@ -0,0 +1 @@\n+int x;\n"
 
 
 class Lint(Repository):
-    """One base with one part."""
-
     def setUp(self) -> None:
         super().setUp()
         self.git_in(self.root, "init", "-q")
@@ -46,6 +44,15 @@ class Lint(Repository):
             self.assert_found(lint.unwired(self.series), *words)
         self.patches(x="text\n\nSigned-off-by: A <a@example.org>\n", y="no Signed-off-by: here\n")
         self.assert_found(lint.sign_offs(self.root), "core/0001-x.patch has a Signed-off-by")
+
+    def test_long_mails(self) -> None:
+        head = "Subject: [PATCH] {}\n\n".format
+        self.patches(one=head("x" * 72) + "text\n" * 35 + "---\n more\n", two=head("x" * 73),
+                     three=head("x") + "text\n" * 36)
+        self.write("series/6.12/core/0000-cover-letter.patch",
+                   head("x") + "text\n" * 61 + "\nA Name (2):\n  x\n")
+        self.assert_found(lint.wordy(self.series), "cover-letter.patch: its text has 61 lines",
+                          "two.patch: its subject has 73", "three.patch: its text has 36 lines")
 
     def test_patches_and_their_cases(self) -> None:
         for name, text in (("kit/cases", "a fail one\n"), ("series/6.12/cases", "b fail two\n"),

@@ -16,8 +16,6 @@ HERD = ("Test plain Allowed\nStates 3\n0:a=1;\nNo\nFlag data-race\nCondition exi
 
 
 class Model(Repository):
-    """A report that is not whole proves nothing."""
-
     def test_a_report(self) -> None:
         for text, found in (
                 (FULL, (VERIFIED, 2159)),

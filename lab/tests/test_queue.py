@@ -104,6 +104,16 @@ class Queue(Repository):
                 path.write_text(new)
             self.assertEqual(path.stat().st_mtime_ns == 10**18, kept, name)
 
+    def test_a_patch_below_comments_that_later_ones_edit(self) -> None:
+        text = ("/* {} */\n{}" + "x\n" * 9 + "{}\n").format
+        texts = [text(1, "", "old"), text(2, "", "new"), text(3, "", "new"), text(4, "y\n", "new")]
+        self.queue("r", *numbered({f"p{at}": (A, texts[at], texts[at + 1]) for at in range(3)}))
+        self.folder = self.root / "series/r"
+        self.write(f"stock/src/{A}", texts[0])
+        self.apply()
+        Without("w", (0,)).apply(self.shell, self.tree)
+        self.assert_text(text(4, "y\n", "old"))
+
     def adds(self, line: str, *names: str) -> Path:
         return self.write("x.patch", mail("x", *((name, "", f"{line}\n") for name in names)))
 

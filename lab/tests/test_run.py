@@ -25,8 +25,6 @@ HUNKS = "# words\n\n== one a.c\n \tif (x)\n-\t\tfoo();\n+\t\tbar();\n@@\n-\tend(
 
 
 class Verbs(FakeLab):
-    """The verbs run, revert, steps and mutants."""
-
     def report(self, name: str = "report.json") -> Any:
         return json.loads((self.place / name).read_text())
 
@@ -164,6 +162,10 @@ class Verbs(FakeLab):
         output = self.lab("revert", "PATCH=exact-pairs", status=Status.TEST_FAILED)
         self.assertIn("without exact-pairs none of its cases fails (refuser_first_among_1", output)
         self.assertIn("  exact-pairs  NO      -\n", output)
+        self.write("proof/mutants/without-6.12", "== exact-pairs mm/pairs.c\n-int pairs = 1;\n"
+                                                 "+int pairs = 0; /* listed */\n")
+        self.lab("revert", "PATCH=exact-pairs", status=Status.TEST_FAILED)
+        self.assertIn("listed", (self.place / "patched-changed/src/mm/pairs.c").read_text())
         self.write(MOOD, NEW)  # the program's results are kept, and they pass
         self.assertIn("hmm_reap_test does not fail", self.lab(
             "revert", "PATCH=end-interval-tree", status=Status.TEST_FAILED))
@@ -173,7 +175,6 @@ class Verbs(FakeLab):
                 last="PATCH is one of: end-interval-tree exact-pairs callback-errors$"))
 
     def test_steps(self) -> None:
-        """The last kernel is that of run."""
         self.booted()
         output = self.lab("steps")
         self.assertRegex(output, r"reap-test +KUnit 2, hmm_reap_test 1\n  kunit +KUnit 2\n")
@@ -222,8 +223,6 @@ class Verbs(FakeLab):
 
 
 class Boots(FakeLab):
-    """The engine "qemu", and the verbs `pack` and `judge`."""
-
     def test_a_guest_that_does_not_end(self) -> None:
         suite = self.edit("lab/suites/suite.py", "SECONDS = 300.0 ", "SECONDS = 0.1 ")
         self.write("bin/mood", NEW + SLEEPS)

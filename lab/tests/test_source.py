@@ -41,7 +41,6 @@ class Trees(Repository):
         return path
 
     def fetch(self, tree: Path | None = None) -> str:
-        """Fetch a tree, which is only read; give what was printed."""
         files = partial(proc.ask, ["sh", "-c", f"ls -lAR --full-time {tree or self.tree} ||:"],
                         Status.USAGE)
         one, before = Source(self.base, self.root / "build", tree), files()

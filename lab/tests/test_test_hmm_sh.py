@@ -27,8 +27,6 @@ MODE = 'elif [ "$1" = "{}" ]; then modprobe test_hmm || exit 1; ./hmm_reap_test\
 
 
 class Script(Repository):
-    """What counts as passed."""
-
     def judge(self, text: str, stock: bool = False) -> Verdict | None:
         self.write(f"{SELFTESTS}/{test_hmm_sh.NAME}", text)
         return test_hmm_sh.run(self.root, stock=stock)

@@ -117,7 +117,6 @@ class Trees(Repository):
         self.assertIn("\n ONE\n two\n-three\n+THREE\n", self.contents()["more/0001-mm-more.patch"])
 
     def split(self) -> None:
-        """Make the first patch a part of its own, and give each part a cover letter."""
         self.list_bases(base("1.0", *SPLIT), base("2.0", *SPLIT))
         self.git("tag", "fixes", "series~1")
         for name in ("fixes", "core"):
@@ -171,3 +170,8 @@ class Trees(Repository):
             self.write("build/2.0/stock/src/a.c", STOCK.replace(word, "other"))
             self.not_done(advice, "port", "2.0", status=Status.NOT_APPLIED)
             self.assertIn("<<<<<<<", (self.root / "build/2.0/tree/a.c").read_text())
+        # Only the parts that the other base has.
+        shutil.rmtree(self.root / "build/2.0")
+        self.list_bases(base("1.0", *SPLIT), base("2.0", SPLIT[0], part("tests")))
+        self.write("build/2.0/stock/src/a.c", STOCK)
+        self.assertEqual((self.do("port", "2.0") / "a.c").read_text(), ONE)

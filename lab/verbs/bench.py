@@ -35,15 +35,9 @@ REFUSED = tuple(f"reap vmas=1000 hlist=8 refuser={place}" for place in range(8))
 FREE = ("zap vmas=1000 pages=1000", "zap vmas=1000 pages=0")
 CHEAPER, OF_FREE = 10, 1.5
 EARLY = "oom-ask-before-gather"  # its effect on a refusal is measured alone
-PLOTS = (
-    ("refused reaping by mappings, 8 notifiers, the first refuses", "mappings", True,
-     r"reap vmas=(\d+) hlist=8 refuser=0"),
-    ("refused reaping by the refuser''s place, 1,000 mappings", "place of 8", False,
-     r"reap vmas=1000 hlist=8 refuser=(\d+)"),
-    ("refused reaping by notifiers, 1,000 mappings, the first refuses", "hlist notifiers", True,
-     r"reap vmas=1000 hlist=(\d+) refuser=0"),
-    ("madvise() without a refusal, by notifiers", "hlist notifiers", False,
-     r"madvise hlist=(\d+) interval=0"))
+# The rows of each figure in proof/bench/plot.gp.
+PLOTS = (r"reap vmas=(\d+) hlist=8 refuser=0", r"reap vmas=1000 hlist=8 refuser=(\d+)",
+         r"reap vmas=1000 hlist=(\d+) refuser=0", r"madvise hlist=(\d+) interval=0")
 
 
 def kernels(stack: Stack, source: Source) -> dict[str, Kernel]:
@@ -63,7 +57,6 @@ def plan(_context: Context, stack: Stack, source: Source) -> list[Planned]:
 
 
 def sizes(kernel: Kernel) -> Rows:
-    """Give the sizes of the structures by pahole; NO_RESULT if one is missing."""
     text = ask(["pahole", "-C", ",".join(SIZES), kernel.debug_object(OBJECT)], Status.NO_RESULT)
     return parse_sizes(text)
 
@@ -100,21 +93,16 @@ def judge(before: Rows, after: Rows, old: Rows, new: Rows) -> list[str]:
           if old[name] != new[name])]
 
 
-def plot(data: Mapping[str, Any], path: Path) -> None:
-    rows = data["rows"]
-    script = ["set terminal svg size 900,720 noenhanced name 'bench'\n"
-              f"set output '{path.absolute()}'\nset multiplot layout 2,2\n"
-              "set ylabel 'instructions'\nset key left top\n"]
-    for title, label, log, pattern in PLOTS:
+def plot(rows: Mapping[str, list[int]], path: Path) -> None:
+    blocks = []
+    for pattern in PLOTS:
         found = sorted((int(match[1]), *rows[name]) for name in rows
                        if (match := re.fullmatch(pattern, name)))
-        points = "".join(f"{x} {one} {two}\n" for x, one, two in found) + "e\n"
-        scale = ("set logscale xy; set yrange [*:*]" if log
-                 else "unset logscale; set yrange [0:*]")
-        script.append(f"set title '{title}'\nset xlabel \"{label}\"\n{scale}\n"
-                      "plot '-' using 1:2 with linespoints title 'stock', "
-                      f"'-' using 1:3 with linespoints title 'with the series'\n{points * 2}")
-    subprocess.run(["gnuplot"], input="".join(script), text=True, check=True)
+        blocks.append("".join(f"{x} {one} {two}\n" for x, one, two in found))
+    data = "\n\n".join(blocks)
+    script = (f"$rows << END\n{data}END\nset output '{path.absolute()}'\n"
+              f"load '{ROOT}/proof/bench/plot.gp'\n")
+    subprocess.run(["gnuplot"], input=script, text=True, check=True)
 
 
 def run(context: Context, stack: Stack) -> None:
@@ -132,7 +120,7 @@ def run(context: Context, stack: Stack) -> None:
             "sizes": {name: [old[name], new[name]] for name in SIZES}, "rows": rows,
             "without": {name: late[name] for name in rows if name.startswith("reap ")}}
     write_json(ROOT / f"docs/bench/{stack.name}.json", data)
-    plot(data, ROOT / f"docs/bench/{stack.name}.svg")
+    plot(rows, ROOT / f"docs/bench/{stack.name}.svg")
     print(*(f"  {name}: stock {one}, patched {two}" for name, (one, two) in rows.items()),
           f"\nbase {stack.name}: {len(before)} figures, {len(missed)} numbers missed",
           *(f"  {line}" for line in missed), sep="\n")

@@ -11,7 +11,7 @@ from typing import Any
 
 from lab.base import memory, packages
 from lab.base.data import CONFIGS, ROOT
-from lab.base.errors import MEANING, LabError, Status
+from lab.base.errors import LabError, Status
 from lab.base.memory import Memory, key
 from lab.engines import boot, qemu
 from lab.judge.verdict import Verdict
@@ -53,18 +53,16 @@ class Tally:
         self.passed += max(0, len(verdict.outcomes) - skipped - failed)
         self.status = self.status or verdict.status
         if verdict.status:
-            lines = [f"{title}: {MEANING[verdict.status]}",
+            lines = [f"{title}: {verdict.status.meaning}",
                      *(f"  {problem}" for problem in verdict.problems)]
             more = [f"  and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
             print("", *lines[:SHOWN], *more, sep="\n")
             self.wrong += lines[:SHORT]
 
     def proven(self, title: str, verdict: Verdict) -> None:
-        """Count a verdict as one result."""
         self.verdict(title, Verdict(verdict.status, {title: "pass"}, problems=verdict.problems))
 
     def __str__(self) -> str:
-        """Give the line that a CI reads."""
         skipped = f", {self.skipped} skipped" if self.skipped else ""
         return f"{self.passed} passed, {self.failed} failed{skipped}"
 
@@ -89,7 +87,6 @@ class Context:
         return [one] if part else self.series.stacks(one.base)
 
     def source(self, stack: Stack) -> Source:
-        """Give the source of a stack; the parts have to agree with their folders."""
         bases.check(self.series)
         tree = self.word("TREE")
         return Source(stack.base, self.build, Path(tree) if tree else None)
@@ -111,7 +108,6 @@ class Context:
             yield source
 
     def boot(self, stack: Stack, plan: Sequence[Planned]) -> list[Verdict]:
-        """Prepare and run the boots of a plan; give the verdicts in its order."""
         folders = [one.prepare(stack.name) for one in plan]
         ENGINES[self.word("ENGINE") or "qemu"](self.build).run(folders)
         verdicts = [one.suite.judge(folder.logs(), one.expect)
@@ -153,7 +149,6 @@ def in_tree(stack: Stack, source: Source, kernel: Kernel, *, adds_only: bool = T
 
 
 def cures(stack: Stack) -> set[str]:
-    """Give the slugs that the listed cases and the selftests name."""
     suite = suite_of(stack)
     assert isinstance(suite, kit.Kit | Mirror)
     found = {slug for case in suite.cases.values() for slug in case.cures}

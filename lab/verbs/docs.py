@@ -61,7 +61,6 @@ def record(root: Path, place: Path, stack: Stack) -> Path:
 
 
 def made(series: Series) -> dict[Path, str]:
-    """Give the pages with new generated parts."""
     results, cost, soak = (
         {stack: data for stack in series.all_stacks()
          if (data := read_json(series.root / "docs" / kind / f"{stack.name}.json"))}
@@ -80,7 +79,6 @@ def made(series: Series) -> dict[Path, str]:
 
 
 def stale(series: Series) -> list[str]:
-    """Find the pages that differ from what the records make."""
     return [f"{path.relative_to(series.root)} differs from its data: make docs"
             for path, text in made(series).items() if path.read_text(encoding="utf-8") != text]
 

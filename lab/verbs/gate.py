@@ -15,6 +15,7 @@ from lab.gate.builds import Objects, builds
 from lab.gate.files import CHECKERS, check
 from lab.gate.findings import Found, Line, known
 from lab.gate.states import History, State
+from lab.kernel import queue
 from lab.kernel.bases import Stack
 from lab.kernel.source import Source
 from lab.verbs.context import Tally
@@ -25,7 +26,9 @@ def gate(stack: Stack, source: Source, tally: Tally) -> None:
     with memory.lock(source.place):
         source.fetch()
         lines = check_all(History(stack, source))
-    print(f"{stack.name}: git am: {len(stack.patches)} patches apply, one after the other")
+    counts = ", ".join(f"{part.name} {len(queue.listed(stack.folder(part)))}"
+                       for part in stack.parts)
+    print(f"{stack.name}: git am: {len(stack.patches)} patches apply one by one ({counts})")
     tally.passed += 1
     for line in lines:
         print(f"{stack.name}: {line}", *line.new, sep="\n    ")
@@ -51,7 +54,6 @@ def check_all(history: History) -> list[Line]:
 
 def build(history: History, state: State, plans: dict[Objects, list[str]],
           missing: list[Objects]) -> dict[Objects, Found]:
-    """Build the objects of a state in the variants that have no result yet."""
     history.checkout(state)
     counts = ", ".join(f"{one.name} {len(plans[one])}" for one in missing)
     print(f"  {state.patch or 'stock'}: {counts}", flush=True)

@@ -41,17 +41,19 @@ def parts(series: Series) -> Iterator[tuple[Stack, Part, list[Path]]]:
 
 def mismatches(series: Series) -> list[str]:
     """Compare the in-tree tests with what each part adds; a finding ends with how to fix it."""
-    found = []
+    found, stacked = [], dict[Stack, list[Path]]()
+    for stack, _, patches in parts(series):
+        stacked[stack] = [*stacked.get(stack, []), *patches]
     for stack, part, patches in parts(series):
-        added, chosen = queue.added(patches), stack.command
+        added, whole, chosen = queue.added(patches), queue.added(stacked[stack]), stack.command
         how = (f"make tree {chosen}; make intree {chosen}; "
                f"commit it in build/{stack.base.name}/tree{stack.suffix}; make refresh {chosen}")
         for name, master in part.tests.items():
             if name not in added:
                 folder = stack.folder(part).relative_to(series.root)
                 found.append(f"{folder} does not add {name}: {how}")
-            elif carried(added[name], name) != resolve(series, stack.base, master):
-                patch = added[name][-1].relative_to(series.root)
+            elif carried(whole[name], name) != resolve(series, stack.base, master):
+                patch = whole[name][-1].relative_to(series.root)
                 found.append(f"{patch}: {name} differs from what intree/{master} makes: {how}")
     return found
 
@@ -77,7 +79,6 @@ def copies(series: Series) -> list[str]:
 
 
 def intree(series: Series, stack: Stack, source: Source) -> None:
-    """Write the in-tree tests of a stack into its git tree."""
     work = Tree(stack, source)
     work.need()
     for part in stack.parts:

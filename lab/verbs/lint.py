@@ -20,6 +20,7 @@ from lab.suites import selftests
 from lab.suites.kit import read_cases
 from lab.verbs import docs, intree
 from lab.verbs.context import Tally
+from lab.verbs.tree import prose, subject
 
 # checkpatch types that do not count, each with its reason. The sender signs off (git am -s).
 PATCH_IGNORED = {
@@ -46,6 +47,7 @@ HOSTS = re.compile(r"(\w+\.)*(kernel\.org|debian\.org|gnu\.org|github\.com|qemu\
 URL = re.compile(r"\b(?:https?|git|ssh|ftp)://(?:[^\s/@]*@)?([\w.-]+)")
 MACHINE = re.compile(r"(?<![\w.}*$])/(home|root|work|mnt|Users)/\w")
 COLUMNS, FILE, FUNCTION = 100, 350, 50
+SUBJECT, BODY, COVER = 72, 35, 60  # of a mail: columns, and lines of a patch and of a cover letter
 # The goal for the lab is 4,000 lines: this bound may only go down.
 TOTALS = {"README.md": 90, "lab without tests": 6400, "lab/tests": 3000}
 
@@ -84,6 +86,7 @@ def checks(series: Series, kernel: Path) -> list[Check]:
         ("in-tree tests match intree/", partial(intree.mismatches, series)),
         ("no in-tree test is kept by hand", partial(intree.copies, series)),
         ("no sign-off in the series", partial(sign_offs, root)),
+        ("the mails are short", partial(wordy, series)),
         ("every selftest is built and run by its folder", partial(unwired, series)),
         ("every patch has its case", partial(unproven, series)),
         *(checkpatch(path, [*PATCH_IGNORED, *stack.base.checkpatch])
@@ -136,6 +139,20 @@ def sign_offs(root: Path) -> list[str]:
     return [f"{path.relative_to(root)} has a Signed-off-by: remove it, the sender adds one with "
             "git am -s" for path in sorted(root.glob("series/*/*/*.patch"))
             if re.search(r"^Signed-off-by:", path.read_text(encoding="utf-8"), re.MULTILINE)]
+
+
+def wordy(series: Series) -> list[str]:
+    """Find subjects and texts of parts for upstream that are too long for a mail."""
+    found = []
+    for stack, part, paths in intree.parts(series):
+        for path in (stack.folder(part) / queue.COVER, *paths) if part.upstream else ():
+            name, most = path.relative_to(series.root), COVER if path.name == queue.COVER else BODY
+            title = subject(path) if path.exists() else ""
+            if len(title) > SUBJECT:
+                found.append(f"{name}: its subject has {len(title)} columns, not at most {SUBJECT}")
+            if (lines := len(prose(path).splitlines())) > most:
+                found.append(f"{name}: its text has {lines} lines, not at most {most}")
+    return found
 
 
 def unproven(series: Series) -> list[str]:

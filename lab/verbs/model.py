@@ -55,7 +55,6 @@ def observed(text: str) -> tuple[str, int]:
 
 
 def output(shell: Shell, words: list[str | Path], folder: Path) -> str:
-    """Run one check in `folder`; give what it prints."""
     begin = shell.log.stat().st_size
     if not shell.run(words, Status.NO_RESULT, cwd=folder, timeout=SECONDS):
         raise LabError(Status.NO_RESULT, f"a check took over {SECONDS:.0f} s", "see model.log")
@@ -63,7 +62,6 @@ def output(shell: Shell, words: list[str | Path], folder: Path) -> str:
 
 
 def search(shell: Shell, name: str, must: str, *defines: str) -> Found:
-    """Let spin do one search."""
     at = shell.log.parent / name
     shutil.rmtree(at, ignore_errors=True)
     at.mkdir(parents=True)
@@ -75,7 +73,6 @@ def search(shell: Shell, name: str, must: str, *defines: str) -> Found:
 
 
 def litmus(shell: Shell, path: Path, model: Path) -> Found:
-    """Let herd7 run one litmus test with a memory model."""
     must = path.read_text(encoding="utf-8").partition(" * Result: ")[2].partition("\n")[0]
     return path.stem, must, *observed(output(shell, ["herd7", "-conf", "linux-kernel.cfg", path],
                                              model))

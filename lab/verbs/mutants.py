@@ -50,7 +50,6 @@ def side(lines: list[str], signs: str) -> str:
 
 
 def chosen(context: Context, path: Path) -> list[Mutant]:
-    """Give the mutants of a list, or that of MUTANT=."""
     every, only = read(path), context.word("MUTANT")
     found = [one for one in every if only in ("", one.name)]
     if not found:

@@ -66,7 +66,6 @@ def status(series: Series, recorded: Records, cost: Records, soak: Records) -> l
 
 
 def headline(stack: Stack, recorded: Records, cost: Records, soak: Records) -> list[str]:
-    """Give the numbers that matter, as far as they were measured."""
     found = []
     if stack in recorded:
         cases = recorded[stack]["cases"].values()
@@ -151,7 +150,6 @@ def results(recorded: Records) -> list[str]:
 
 
 def programs(data: Data) -> list[str]:
-    """Give a row for each test program of the kernel tree, and what was left out."""
     tested = dict(data.get("selftests", {}))
     script = tested.pop(test_hmm_sh.NAME, {})
     lines = ["The kernel's own selftests, each in its own boot:", "",
@@ -183,7 +181,6 @@ def mutants(stack: Stack, kept: Data) -> list[str]:
 
 
 def model(data: Data) -> list[str]:
-    """Give what spin and herd7 found."""
     return ["## Models of the traversal", "", f"`make model` on {data['date']}; {data['tools']}.",
             "", *table("name | must come out | came out | states", data["found"]),
             ""] if data else []

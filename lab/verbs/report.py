@@ -16,7 +16,6 @@ def columns(table: Sequence[Sequence[str]]) -> list[str]:
 
 
 def count(verdict: Verdict, names: Sequence[str]) -> list[str]:
-    """Count passes, failures and skips among the names; "." is none."""
     found = [verdict.outcomes.get(name, "none") for name in names]
     return [str(found.count(word) or ".") for word in COUNTED]
 

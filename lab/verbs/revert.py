@@ -2,6 +2,7 @@
 """The verb `revert`: without one patch its own cases fail; so do the tests alone on stock."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from lab.base.data import slug
 from lab.base.errors import LabError, Status
@@ -11,9 +12,10 @@ from lab.kernel import queue
 from lab.kernel.bases import Stack
 from lab.kernel.kernel import Kernel, changed, patched, stock
 from lab.kernel.source import Source
-from lab.kernel.tree import Without
+from lab.kernel.tree import Change, Without
 from lab.suites.selftests import Program
 from lab.suites.suite import SECONDS, Expect, Planned
+from lab.verbs import mutants
 from lab.verbs.context import Context, Proofs, cures, in_tree, series_key, suite_of, unknown
 
 ALONE = "tests-alone"
@@ -21,7 +23,6 @@ Outcomes = dict[str, dict[str, str]]
 
 
 def slugs(context: Context, stack: Stack) -> list[str]:
-    """Give the slugs of the patches that are left out, or that of PATCH=."""
     only, names = context.word("PATCH"), [slug(path.name) for path in stack.patches]
     if stack.base.kit:
         excused = context.series.unproven
@@ -38,11 +39,19 @@ def slugs(context: Context, stack: Stack) -> list[str]:
     return [only] if only else found
 
 
+def leave_out(stack: Stack, name: str) -> Change:
+    """Give the change that takes a patch out: the listed one, or the revert of the patch."""
+    listed, title = mutants.FOLDER / f"without-{stack.name}", f"without-{name}"
+    for one in mutants.read(listed) if listed.exists() else ():
+        if one.name == name:
+            return replace(one, name=title)
+    return Without(title, ([slug(path.name) for path in stack.patches].index(name),))
+
+
 def without(stack: Stack, source: Source, name: str) -> list[Planned]:
     """Give the boots of the kernel without one patch: the listed cases, and programs it cures."""
     whole = patched(stack, source)
-    number = [slug(path.name) for path in stack.patches].index(name)
-    kernel = changed(whole, Without(f"without-{name}", (number,)))
+    kernel = changed(whole, leave_out(stack, name))
     programs = [one for one in in_tree(stack, source, whole)
                 if isinstance(one, Program) and name in one.test.cures] if stack.base.kit else []
     expect = Expect(name, elsewhere=bool(programs))

@@ -100,12 +100,10 @@ def write(stack: Stack, source: Source, boots: list[Planned], found: Found,
     suite, programs = suite_of(stack).name, {}
     for one in boots:
         if isinstance(one.suite, Program):
-            programs[one.suite.name] = {"tree": one.suite.test.tree,
-                                        "left_out": one.suite.left_out}
+            programs[one.suite.name] = {"tree": one.suite.test.tree, "left_out": one.suite.left_out}
     if scripts:
         programs[test_hmm_sh.NAME] = {"tree": "series", "left_out": {}}
-    about: dict[str, Any] = {
-        **provenance(stack, source), "series": series_key(stack),
+    about: dict[str, Any] = {**provenance(stack, source), "series": series_key(stack),
         "patches": [path.name for path in stack.patches]}
     if not stack.base.kit:
         about["note"] = mirror.NOTE
@@ -113,8 +111,7 @@ def write(stack: Stack, source: Source, boots: list[Planned], found: Found,
         verdict = inside[PATCHED]
         about["kunit"] = {"status": verdict.status, "cases": verdict.outcomes}
     every = {**found, test_hmm_sh.NAME: scripts}
-    about["selftests"] = {
-        name: {**facts, "status": worst(list(every[name].values())),
+    about["selftests"] = {name: {**facts, "status": worst(list(every[name].values())),
                **{kernel: verdict.outcomes for kernel, verdict in every[name].items()}}
         for name, facts in programs.items()}
     about["kernels"] = {name: report.as_json(verdict) for name, verdict in found[suite].items()}
@@ -125,7 +122,6 @@ def write(stack: Stack, source: Source, boots: list[Planned], found: Found,
 
 
 def show(stack: Stack, boots: list[Planned], found: Found, scripts: dict[str, Verdict]) -> None:
-    """Print the table, and a line for each other suite."""
     suite = boots[0].suite
     kernels, number = found[suite.name], len(stack.patches)
     cases = getattr(suite, "cases")

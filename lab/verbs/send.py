@@ -49,7 +49,6 @@ def recipients(src: Path, patch: Path) -> Recipients:
 
 
 def address(mail: Path, whom: Recipients) -> None:
-    """Add the recipients to a mail, each person once."""
     head, blank, body = mail.read_text(encoding="utf-8").partition("\n\n")
     lists = {"To": [*whom["To"]], "Cc": [one for one in whom["Cc"] if one not in whom["To"]]}
     lines = [f"{name}: " + ",\n    ".join(people) for name, people in lists.items() if people]
@@ -81,7 +80,6 @@ def sender() -> tuple[str, str]:
 
 
 def send(context: Context, stack: Stack) -> None:
-    """Write a part to send/PART as mails."""
     part, source = chosen(context, stack), context.source(stack)
     at = stack.base.parts.index(part)
     below = [path for one in stack.base.parts[:at] for path in queue.check(stack.folder(one))]

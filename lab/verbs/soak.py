@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.base.data import CONFIGS, ROOT, malformed, pattern, rows
-from lab.base.errors import MEANING, LabError, Status
+from lab.base.errors import LabError, Status
 from lab.base.memory import write_json
 from lab.judge.verdict import PATCHED, STOCK, Verdict, same, summary
 from lab.kernel.bases import Stack
@@ -80,7 +80,6 @@ def short_plan(_context: Context, stack: Stack, source: Source) -> list[Planned]
 
 
 def short(context: Context, stack: Stack) -> None:
-    """Race for a moment on the patched kernel of `run`."""
     with context.work(stack) as source:
         boots = short_plan(context, stack, source)
         verdict = context.boot(stack, boots)[0]
@@ -109,7 +108,7 @@ def campaign(context: Context, stack: Stack, source: Source, name: str,
                 compare(stocks[one.suite.name], verdict)
             found[one.suite.name] = verdict
     for title, verdict in found.items():
-        words = f": {MEANING[verdict.status]}" if verdict.status else ""
+        words = f": {verdict.status.meaning}" if verdict.status else ""
         print(f"  {name}: {title}: {summary(verdict)}{words}")
         context.tally.verdict(f"{title} on {name} ({race.kernel.place})", verdict)
     verdict = context.boot(stack, [race])[0]

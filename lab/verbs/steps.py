@@ -35,9 +35,10 @@ def steps(stack: Stack, source: Source) -> list[Step]:
     last kernel with a code change is the patched one, whose boots `run` has.
     """
     patches, whole = stack.patches, patched(stack, source)
-    first = next((at for at, path in enumerate(patches) if queue.only_tests(path)), len(patches))
-    touched = {at: queue.touched([patches[at]]) for at in range(len(patches) - 1, first - 1, -1)
-               if not queue.only_words(patches[at].read_text(encoding="utf-8"))}
+    touched = {at: queue.touched([path]) for at, path in reversed([*enumerate(patches)])
+               if not queue.only_words(path.read_text(encoding="utf-8"))}
+    first = min((at for at in touched if queue.only_tests(patches[at])), default=len(patches))
+    touched = {at: names for at, names in touched.items() if at >= first}
     booted = [at for at, names in touched.items() if not all(one.endswith(".sh") for one in names)]
     fixed = min((at for at, names in touched.items()
                  if any(one.endswith(test_hmm_sh.NAME) for one in names)), default=len(patches))
@@ -68,7 +69,6 @@ def at_step(context: Context, stack: Stack, step: Step) -> Found:
 
 
 def run(context: Context, stack: Stack) -> None:
-    """Go back patch by patch; print what passes at each."""
     rows = []
     with context.work(stack) as source:
         proofs = Proofs(source)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from lab.base import memory, packages
 from lab.base.data import ROOT
-from lab.base.errors import MEANING, LabError, Status
+from lab.base.errors import LabError, Status
 from lab.kernel.bases import Stack
 from lab.kernel.source import Source
 from lab.suites.suite import Planned
@@ -26,11 +26,10 @@ def complain(error: LabError) -> None:
     """Print an error so that its last line says what to do."""
     if error.detail:
         print(error.detail)
-    print(f"lab: {MEANING[error.status]}: {error.message}\nlab: {error.advice}", flush=True)
+    print(f"lab: {error.status.meaning}: {error.message}\nlab: {error.advice}", flush=True)
 
 
 def unit(context: Context, _stack: Stack) -> None:
-    """Run the lab's own tests."""
     packages.need(packages.UNIT, context.build / "packages.log")
     suite = unittest.defaultTestLoader.discover(str(ROOT / "lab/tests"), top_level_dir=str(ROOT))
     outcome = unittest.TextTestRunner(stream=sys.stdout, buffer=True).run(suite)
@@ -108,7 +107,6 @@ def test(context: Context, _stack: Stack) -> None:
 
 
 def plans(context: Context) -> list[tuple[str, list[Planned]]]:
-    """Give the boots of all steps, by title."""
     of: dict[Work, Callable[[Context, Stack, Source], list[Planned]]] = {
         run.run: run.plan, steps.run: steps.plan, soak.short: soak.short_plan,
         revert.run: revert.plan}

@@ -75,11 +75,16 @@ class Tree:
         self.git("tag", "base")
 
     def apply(self, origin: Stack) -> None:
-        """Apply the parts of a stack as commits; stop at a conflict and say how to go on."""
+        """Apply the parts of a stack that this one has, too; stop at a conflict, say how to go on.
+
+        A stack with one part gets all of them.
+        """
+        own = {part.name for part in self.stack.parts}
         steps: list[list[str | Path]] = []
         for part in origin.parts:
-            steps.append([*AM, *(path.absolute() for path in queue.check(origin.folder(part)))])
-            steps += [["tag", part.name]] if len(origin.parts) > 1 else []
+            if part.name in own or len(own) == 1:
+                steps.append([*AM, *(path.absolute() for path in queue.check(origin.folder(part)))])
+                steps += [["tag", part.name]] if len(own) > 1 else []
         for number, step in enumerate(steps, 1):
             try:
                 self.git(*step)
@@ -128,9 +133,8 @@ class Tree:
                  FILTER_BRANCH_SQUELCH_WARNING="1")
         options, env, cover = [*more], {}, folder / COVER
         if cover.exists():
-            text = cover.read_text(encoding="utf-8").partition("\n\n")[2]
             self.git("config", f"branch.{WRITING}.description",
-                     f"{subject(cover)}\n\n{SHORTLOG.split(text)[0].strip()}\n")
+                     f"{subject(cover)}\n\n{prose(cover)}\n")
             options += ["--cover-letter", "--cover-from-description=subject"]
             env = {"GIT_COMMITTER_DATE": header(cover, "Date")}  # a new one would be a change
         self.git(*FORMAT, *options, "-o", fresh.absolute(), f"{begin}..{WRITING}", **env)
@@ -196,9 +200,14 @@ def refresh(stack: Stack, source: Source) -> None:
 
 
 def header(patch: Path, name: str) -> str:
-    """Give a header of a patch, a mail, on one line; "" if it has none."""
     found = message_from_bytes(patch.read_bytes(), policy=UNFOLDED)[name]
     return re.sub(r"\s+", " ", str(found or ""))
+
+
+def prose(mail: Path) -> str:
+    """Give what is written by hand of a patch or a cover letter, "" if there is no such file."""
+    body = mail.read_text(encoding="utf-8").partition("\n\n")[2] if mail.exists() else ""
+    return SHORTLOG.split(body)[0].partition("\n---\n")[0].strip()
 
 
 def subject(patch: Path) -> str:

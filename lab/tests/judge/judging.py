@@ -44,8 +44,6 @@ def cuts(text: str) -> Iterator[str]:
 
 
 class Judging(Repository):
-    """Has a temporary folder."""
-
     def check(self, verdict: Verdict, status: Status, words: str = "",
               unexpected: list[str] | None = None) -> Verdict:
         """Expect a status, words in the problems, and the names of the unexpected cases."""

@@ -27,8 +27,6 @@ def log(rows: Rows) -> str:
 
 
 class Numbers(Judging):
-    """Of one boot, and of two."""
-
     def test_rows_of_a_boot(self) -> None:
         """They are whole, and the loop took a tick for each instruction."""
         good = log(BEFORE)

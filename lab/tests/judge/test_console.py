@@ -17,8 +17,6 @@ NO_SPLATS = ("mn_kit: loading out-of-tree module taints kernel.", "rcu: INFO: fi
 
 
 class Consoles(Judging):
-    """The lines that count, the case of each, and what was printed twice."""
-
     def test_splats(self) -> None:
         for line in golden("splats").splitlines()[1:]:
             self.assertEqual(splats(f"{FINE}<4>[    1.02][   T33] {line}\r\n"), [line])
@@ -65,7 +63,6 @@ class Consoles(Judging):
                 self.whole(f"{half}{end}{REPLAY}\n", record)
 
     def test_begun_more_than_once(self) -> None:
-        """The message itself may be cut."""
         first, half, again = RECORD.partition("at x")[0], "[    2.1]     # c\n", f"{REPLAY}\n"
         for halves in (f"{first}\n{again}{half}{again}", f"{half}{again}{first}\n{again}",
                        again * 2, half + again * 2, f"{half}{REPLAY[:9]}\n{again}",

@@ -43,8 +43,6 @@ def mirrored(kernel: str, text: str = OUTPUT, console: str = FINE) -> Verdict:
 
 
 class TheKit(Judging):
-    """Each test spoils one good pair of logs in one way."""
-
     def test_good(self) -> None:
         good = self.check(judged(), OK, "", [])
         self.assertEqual([*good.outcomes.values()], [*["pass"] * 4, "skip", "pass"])
@@ -155,8 +153,6 @@ class TheKit(Judging):
 
 
 class OldHarness(Judging):
-    """hmm-mirror-tests on v5.3."""
-
     def test_results(self) -> None:
         verdict = self.check(mirrored(STOCK), OK)
         self.assertEqual(verdict.outcomes, {"sees": "pass", "refuses": "fail", "skips": "skip"})

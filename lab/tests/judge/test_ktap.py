@@ -14,8 +14,6 @@ DEEP = ("1..1\n    # Subtest: s\n    1..2\n        # Subtest: c\n        ok 1 x\
 
 
 class Reader(unittest.TestCase):
-    """Text in, results out."""
-
     def test_a_result(self) -> None:
         for line, name, outcome, reason in (
             ("ok 1 a b # x", "a b", "pass", "x"), ("ok 1 - a", "a", "pass", ""),

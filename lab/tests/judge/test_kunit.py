@@ -45,8 +45,6 @@ def judged(text: str, *reports: Report, wanted: tuple[str, ...] = (SUITE,)) -> V
 
 
 class Consoles(Judging):
-    """What counts as passed, and the warnings that KUnit cannot suppress."""
-
     def test_failures_and_splats(self) -> None:
         for old, new, name in (
             ("ok 1 case0", "not ok 1 case0 # why", "case0"), ("] ok 1", "] not ok 1", SUITE),

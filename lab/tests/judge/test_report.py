@@ -23,8 +23,6 @@ def verdict(*words: str) -> Verdict:
 
 
 class Report(Judging):
-    """For people and for machines."""
-
     def table(self, stock: Verdict) -> list[str]:
         patched = verdict("pass", "pass", "pass", "skip")
         text = report.before_after("title", ["fix", "other", "none"], CASES, stock, patched)

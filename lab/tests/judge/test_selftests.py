@@ -25,8 +25,6 @@ def judged(text: str = RESULTS, console: str = FINE, ended: bool = True,
 
 
 class Programs(Judging):
-    """Judged, listed in lab/configs/selftests, and found in trees."""
-
     def test_stock(self) -> None:
         """A failure is no deviation yet; a result may lack its name."""
         unnamed = RESULTS.replace(f"ok 4 {SNAPSHOT} #", "ok 4 #")

@@ -18,8 +18,6 @@ def raced(text: str = SOAKED, console: str = FINE, watches: str = "") -> Verdict
 
 
 class Judged(Judging):
-    """mn-soak and mn-users."""
-
     def test_whole_figures(self) -> None:
         self.assertEqual(self.check(raced(), OK).outcomes, {"mn-soak": "pass"})
         figures = soak.parse(SOAKED)

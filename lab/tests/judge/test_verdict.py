@@ -33,15 +33,12 @@ GOOD: tuple[tuple[Suite, str, str, str, Status], ...] = (
 
 
 def outcomes(words: str, status: Status = OK) -> Verdict:
-    """Give a verdict of "name outcome, ..."; the reason of a skip or a failure is "why"."""
     found = dict(pair.split() for pair in words.split(", ") if pair)
     reasons = {name: "why" for name, outcome in found.items() if outcome != "pass"}
     return Verdict(status, found, reasons, problems=["earlier"] if status else [])
 
 
 class Verdicts(Judging):
-    """By themselves, and of every suite."""
-
     def each(self) -> Iterator[tuple[Suite, Logs, Expect, Status]]:
         """Yield each suite with good logs, what is expected, and the status."""
         for suite, kernel, results, console, status in GOOD:
@@ -87,7 +84,6 @@ class Verdicts(Judging):
                            status if allowed == "mm/x.c" else GUEST)
 
     def test_ladder(self) -> None:
-        """Guest died > no complete result > test failed > as expected."""
         for guest, incomplete, deviations, status, problems in (
             ("", "", "", OK, []), ("", "", "xy", FAILED, ["x", "y"]),
             ("", "cut", "x", NO_RESULT, ["cut"]),
