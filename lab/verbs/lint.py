@@ -43,7 +43,7 @@ CODESPELL = ("--ignore-words-list=damon,filp,registerd",
              "--skip=.git,build,__pycache__,.mypy_cache")
 # Hosts a file may point at: public, lasting, and not of one machine or one package registry.
 HOSTS = re.compile(r"(\w+\.)*(kernel\.org|debian\.org|gnu\.org|github\.com|qemu\.org|python\.org"
-                   r"|gitlab\.com|w3\.org|testanything\.org)$")
+                   r"|gitlab\.com|linux-mm\.org|w3\.org|testanything\.org)$")
 URL = re.compile(r"\b(?:https?|git|ssh|ftp)://(?:[^\s/@]*@)?([\w.-]+)")
 MACHINE = re.compile(r"(?<![\w.}*$])/(home|root|work|mnt|Users)/\w")
 COLUMNS, FILE, FUNCTION = 100, 350, 50
