@@ -77,14 +77,13 @@ class Tree:
     def apply(self, origin: Stack) -> None:
         """Apply the parts of a stack that this one has, too; stop at a conflict, say how to go on.
 
-        A stack with one part gets all of them.
+        If it has none of them, apply all.
         """
         own = {part.name for part in self.stack.parts}
         steps: list[list[str | Path]] = []
-        for part in origin.parts:
-            if part.name in own or len(own) == 1:
-                steps.append([*AM, *(path.absolute() for path in queue.check(origin.folder(part)))])
-                steps += [["tag", part.name]] if len(own) > 1 else []
+        for part in [one for one in origin.parts if one.name in own] or origin.parts:
+            steps.append([*AM, *(path.absolute() for path in queue.check(origin.folder(part)))])
+            steps += [["tag", part.name]] if len(own) > 1 else []
         for number, step in enumerate(steps, 1):
             try:
                 self.git(*step)
