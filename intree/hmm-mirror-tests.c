@@ -2,13 +2,12 @@
 /*
  * Tests of hmm mirrors, with the mirror test device of lib/test_hmm.c.
  *
- * Every test forks a victim that attaches its mm to the device and then does
- * what it is told over a pipe. The test looks at what the mirrors get of that.
+ * Each test forks a victim. The victim attaches its mm to the device and then
+ * executes orders from a pipe. The test checks the calls that mirrors get.
  *
  * Only the OOM reaper and process_mrelease() start non-blocking ranges. A
- * traced victim stops on its way out while it still has its mm: so they have
- * all the time they need. Without process_mrelease() tests that do not care
- * which one it is use the OOM reaper.
+ * traced victim stops in its exit while it still has its mm, so they cannot be
+ * late. Without process_mrelease(), most tests use the OOM reaper instead.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -43,7 +42,7 @@
 #ifndef PTRACE_EVENT_EXIT
 #define PTRACE_EVENT_EXIT	6
 #endif
-/* Harnesses up to v5.7 have no skip: say so and pass */
+/* Harnesses up to v5.7 have no skip: print it and pass */
 #ifndef SKIP
 #define SKIP(statement, fmt, ...) do { \
 	TH_LOG("SKIP " fmt, ##__VA_ARGS__); \
@@ -59,7 +58,7 @@
 #define TIMEOUT_MS	10000
 #define BLOCKABLE	1		/* bit of test_mirror_record.flags */
 
-/* What a victim can be told */
+/* Orders to a victim */
 enum {
 	DISCARD,
 	PROTECT,
@@ -75,7 +74,7 @@ enum {
 struct order {
 	int what;
 	int first;		/* page */
-	int last;		/* behind the last one */
+	int last;		/* first page after the range */
 };
 
 FIXTURE(hmm_mirror)
@@ -87,7 +86,7 @@ FIXTURE(hmm_mirror)
 	int order;		/* pipe to the victim */
 	int answer;		/* pipe from the victim */
 	int kmsg;
-	bool stopped;		/* on its way out */
+	bool stopped;		/* in its exit */
 	bool gone;
 };
 
@@ -106,7 +105,7 @@ static int hog(void)
 	char *mem = mmap(NULL, len, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	/* Is killed here, or says that it was not */
+	/* The OOM killer kills the victim here, or the order fails */
 	if (mem != MAP_FAILED)
 		memset(mem, 1, len);
 	return -1;
@@ -131,7 +130,7 @@ static int protect_zero(size_t page)
 
 	if (map)
 		return -1;
-	/* Through the file: a compiler knows better than to write to NULL */
+	/* By read(): a compiler may drop a write to NULL */
 	if (read_zero(map, page) || read_zero(map + len - page, page))
 		return -1;
 	return mprotect(map, len, PROT_READ);
@@ -179,7 +178,7 @@ static void victim(struct _test_data_hmm_mirror *self, int orders, int answers)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	memset(self->map, 1, PAGES * self->page);
-	/* Have copied what fork() left shared before anybody looks */
+	/* Copy what fork() left shared before the first test */
 	obey(self, &order);
 	ret = ioctl(self->dev, TEST_MIRROR_ATTACH);
 	do {
@@ -270,7 +269,7 @@ FIXTURE_TEARDOWN(hmm_mirror)
 	rmdir(CGROUP);
 }
 
-/* Slots: each says what its callback returns */
+/* Slots: each has the return values of its callback */
 
 static int add(struct _test_data_hmm_mirror *self, int index, int kind, int flags,
 	       int ret)
@@ -381,7 +380,7 @@ static int count_reports(struct _test_data_hmm_mirror *self, const char *one,
 	return found;
 }
 
-/* Let what is reported once be reported once more */
+/* Let WARN_ONCE() and its like report again */
 static bool report_again(void)
 {
 	int fd = open("/sys/kernel/debug/clear_warn_once", O_WRONLY | O_CLOEXEC);
@@ -404,7 +403,7 @@ static bool write_file(const char *path, const char *text)
 	return done;
 }
 
-/* Wait for the victim to stop on its way out */
+/* Wait for the victim to stop in its exit */
 static bool stops(struct _test_data_hmm_mirror *self)
 {
 	int status;
@@ -442,7 +441,7 @@ static bool can_oom(struct _test_data_hmm_mirror *self)
 	       write_file(CGROUP "/cgroup.procs", pid);
 }
 
-/* The OOM reaper says how it went: 0 if it reaped, -EAGAIN if it gave up */
+/* The OOM reaper logs its result: 0 if it reaped, -EAGAIN if it gave up */
 static int oom_kill(struct _test_data_hmm_mirror *self)
 {
 	struct pollfd pfd = { .fd = kmsg_open(), .events = POLLIN };
@@ -487,7 +486,7 @@ static bool have_mrelease(void)
 	return syscall(__NR_process_mrelease, -1, 0) && errno == EBADF;
 }
 
-/* Have the victim's memory taken away without waiting for anybody */
+/* Reap the victim's memory, by non-blocking ranges */
 static int reap(struct _test_data_hmm_mirror *self)
 {
 	if (!have_mrelease())
@@ -498,7 +497,7 @@ static int reap(struct _test_data_hmm_mirror *self)
 	return mrelease(self);
 }
 
-/* Nothing is open, and nobody has to wait for it */
+/* No range is open, and no task has to wait for one */
 static void expect_idle(struct __test_metadata *_metadata,
 			struct _test_data_hmm_mirror *self)
 {
