@@ -222,7 +222,11 @@ static int zap(struct mn_test *t)
 	mn_range_init(t, &range);
 	range.flags |= MMU_NOTIFIER_RANGE_BLOCKABLE;
 	ret = __mmu_notifier_invalidate_range_start(&range);
-	mmu_notifier_invalidate_range_end(&range);
+#ifdef BASE_RANGE_HAS_VMA
+	__mmu_notifier_invalidate_range_end(&range, false);
+#else
+	__mmu_notifier_invalidate_range_end(&range);
+#endif
 	return ret;
 }
 
