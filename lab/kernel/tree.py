@@ -113,7 +113,7 @@ class Without(Change):
                         Status.NOT_APPLIED,
                         f"{self.name} is not possible alone: conflict in {files}",
                         "make the later patches independent of it, change the order, or list the "
-                        "change in proof/mutants/without-BASE", error.detail) from None
+                        "change in proof/mutants/without", error.detail) from None
         forget_objects(tree, names)
 
     @staticmethod

@@ -162,7 +162,7 @@ class Verbs(FakeLab):
         output = self.lab("revert", "PATCH=exact-pairs", status=Status.TEST_FAILED)
         self.assertIn("without exact-pairs none of its cases fails (refuser_first_among_1", output)
         self.assertIn("  exact-pairs  NO      -\n", output)
-        self.write("proof/mutants/without-6.12", "== exact-pairs mm/pairs.c\n-int pairs = 1;\n"
+        self.write("proof/mutants/without", "== exact-pairs mm/pairs.c\n-int pairs = 1;\n"
                                                  "+int pairs = 0; /* listed */\n")
         self.lab("revert", "PATCH=exact-pairs", status=Status.TEST_FAILED)
         self.assertIn("listed", (self.place / "patched-changed/src/mm/pairs.c").read_text())

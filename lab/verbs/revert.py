@@ -41,7 +41,7 @@ def slugs(context: Context, stack: Stack) -> list[str]:
 
 def leave_out(stack: Stack, name: str) -> Change:
     """Give the change that takes a patch out: the listed one, or the revert of the patch."""
-    listed, title = mutants.FOLDER / f"without-{stack.name}", f"without-{name}"
+    listed, title = mutants.FOLDER / "without", f"without-{name}"
     for one in mutants.read(listed) if listed.exists() else ():
         if one.name == name:
             return replace(one, name=title)
