@@ -1089,7 +1089,6 @@ TEST_F(hmm_mirror, refusals_log_nothing)
 {
 	ASSERT_EQ(0, add(self, 0, TEST_MIRROR_MIRROR, 0, 0));
 	ASSERT_EQ(0, add(self, 1, TEST_MIRROR_HLIST, 0, -EAGAIN));
-	ASSERT_EQ(0, add(self, 2, TEST_MIRROR_MIRROR, 0, -EAGAIN));
 	EXPECT_EQ(-EAGAIN, reap(self));
 	EXPECT_EQ(0, count_reports(self, "test_mirror_", ""));
 }
