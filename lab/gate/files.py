@@ -28,7 +28,7 @@ def check(title: str, history: History, memory: Memory) -> Line:
              if (text := history.content(at, name)) is not None}
     texts = thin(texts) if title == "coccicheck" else texts
     tools = [ask([tool, "--version"], Status.TOOL_MISSING) for tool in TOOLS]
-    keys = {(at, name): key(VERSION, title, *tools, history.identity, name, text)
+    keys = {(at, name): key(VERSION, LOST, title, *tools, history.identity, name, text)
             for (at, name), text in texts.items()}
     results = known(memory, keys, partial(run, title, commands, history, texts))
     line = Line(title)
@@ -92,7 +92,11 @@ LOST = """set -e; new=$(mktemp -d); trap 'rm -rf "$new"' EXIT
 make -s -C "$1" O="$new" x86_64_defconfig
 sh "$1/scripts/kconfig/merge_config.sh" -m -O "$new" "$new/.config" "$2" > "$new/log"
 make -s -C "$1" O="$new" olddefconfig
-grep ^CONFIG_ "$2" | grep -vxFf "$new/.config" | sed "s|.*|$2: warning: x86_64_defconfig loses &|"
+grep ^CONFIG_ "$2" | grep -vxFf "$new/.config" | while IFS== read -r option value; do
+	# An option that the series itself adds is not in this Kconfig.
+	! grep -rqx --include="Kconfig*" "config ${option#CONFIG_}" "$1" ||
+		echo "$2: warning: x86_64_defconfig loses $option=$value"
+done
 """
 
 

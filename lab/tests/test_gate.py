@@ -23,7 +23,7 @@ TOOLS = ("sparse", "clang-19", "aarch64-linux-gnu-gcc", "gcc", "spatch", "rst2ht
 FOLDER = "tools/testing/selftests/mm"
 PROGRAM, CONFIG = f"{FOLDER}/t.c", f"{FOLDER}/config"
 OLD = "gcc: old\nspatch: old\nkernel-doc: old\n"
-STOCK = {
+STOCK = {"Kconfig": "config LOST_B\n",
     "Makefile": MAKEFILE, "mm/Makefile": "obj-y += x.o\nobj-$(CONFIG_Y) += y.o\n",
     "mm/x.c": "int x;\n", "mm/y.c": OLD, "include/linux/h.h": "int h;\n", "doc.rst": "text\n",
     f"{FOLDER}/Makefile": (SKELETON / "selftests.mk").read_text(),
