@@ -80,9 +80,10 @@ static void __attribute__((constructor)) map_shared(void)
 
 static int write_file(const char *path, const char *text)
 {
-	FILE *file = fopen(path, "w");
+	int fd = open(path, O_WRONLY), ret = write(fd, text, strlen(text));
 
-	return !file || fputs(text, file) < 0 || fclose(file) ? -1 : 0;
+	close(fd);
+	return ret < 0 ? -1 : 0;
 }
 
 /*
@@ -104,6 +105,8 @@ static int wait_exit(pid_t pid, const char *call)
 	if (shared->stuck)
 		return -ETIME;
 	pfd.fd = syscall(__NR_pidfd_open, pid, 0);
+	if (pfd.fd < 0)
+		return -errno;
 	if (poll(&pfd, 1, STUCK_MS) != 1) {
 		shared->stuck = call;
 		ksft_print_msg("%s does not return\n", call);
@@ -340,8 +343,10 @@ static void set_up(struct __test_metadata *_metadata,
 	const char *why = NULL;
 	int i;
 
-	if (shared->stuck || shared->unfinished)
+	if (shared->stuck)
 		why = "an earlier test left a stuck task";
+	else if (shared->unfinished)
+		why = "an earlier test did not finish";
 	else if (access(DEVICE, R_OK | W_OK))
 		why = "no access to " DEVICE ": needs root and test_hmm";
 	else if (prepare)
