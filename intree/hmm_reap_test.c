@@ -303,7 +303,7 @@ static void expect_vma(struct __test_metadata *_metadata, int vma,
 		EXPECT_TRUE(shared->perms[page] == perm &&
 			    ret == (state == REAPED ? -EFAULT : 0) &&
 			    shared->data[0] == (present ? pattern(vma, page) : 0) &&
-			    shared->cmd.faults == faults) {
+			    !!shared->cmd.faults == faults) {
 			TH_LOG("VMA %d page %d state %d: perms %#x, read %d, data %d, faults %d",
 			       vma, page, state, shared->perms[page], ret,
 			       shared->data[0], (int)shared->cmd.faults);

@@ -8,6 +8,26 @@
 #include <linux/mmu_notifier.h>
 #include <linux/tracepoint.h>
 
+TRACE_DEFINE_ENUM(MMU_NOTIFY_UNMAP);
+TRACE_DEFINE_ENUM(MMU_NOTIFY_CLEAR);
+TRACE_DEFINE_ENUM(MMU_NOTIFY_PROTECTION_VMA);
+TRACE_DEFINE_ENUM(MMU_NOTIFY_PROTECTION_PAGE);
+TRACE_DEFINE_ENUM(MMU_NOTIFY_SOFT_DIRTY);
+TRACE_DEFINE_ENUM(MMU_NOTIFY_RELEASE);
+TRACE_DEFINE_ENUM(MMU_NOTIFY_MIGRATE);
+TRACE_DEFINE_ENUM(MMU_NOTIFY_EXCLUSIVE);
+
+#define show_mmu_notify_event(event)					\
+	__print_symbolic(event,						\
+		{ MMU_NOTIFY_UNMAP, "UNMAP" },				\
+		{ MMU_NOTIFY_CLEAR, "CLEAR" },				\
+		{ MMU_NOTIFY_PROTECTION_VMA, "PROTECTION_VMA" },	\
+		{ MMU_NOTIFY_PROTECTION_PAGE, "PROTECTION_PAGE" },	\
+		{ MMU_NOTIFY_SOFT_DIRTY, "SOFT_DIRTY" },		\
+		{ MMU_NOTIFY_RELEASE, "RELEASE" },			\
+		{ MMU_NOTIFY_MIGRATE, "MIGRATE" },			\
+		{ MMU_NOTIFY_EXCLUSIVE, "EXCLUSIVE" })
+
 TRACE_EVENT(mmu_notifier_refused,
 
 	TP_PROTO(const void *callback, const struct mmu_notifier_range *range),
@@ -30,9 +50,9 @@ TRACE_EVENT(mmu_notifier_refused,
 		__entry->event = range->event;
 	),
 
-	TP_printk("callback=%pS mm=%p start=%#lx end=%#lx event=%d",
+	TP_printk("callback=%pS mm=%p start=%#lx end=%#lx event=%s",
 		  __entry->callback, __entry->mm, __entry->start,
-		  __entry->end, __entry->event)
+		  __entry->end, show_mmu_notify_event(__entry->event))
 );
 
 #endif /* _TRACE_MMU_NOTIFIER_H */
