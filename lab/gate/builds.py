@@ -131,6 +131,8 @@ class Objects:
         return False
 
     def commands(self, names: list[str]) -> list[Words]:
+        # amdgpu's Makefile lists what amdkfd's folder has
+        names = [name.replace("/amdkfd/", "/amdgpu/../amdkfd/") for name in names]
         return [[*self.make_kernel, "-k", *names]] if names else []
 
     def build(self, state: State, names: list[str]) -> Found:
