@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -50,12 +51,17 @@ static int write_file(const char *path, const char *text)
 }
 
 /*
- * A memory cgroup that nobody can live in for long.  The controller is handed
- * down from the root only if it is not already, and taken back afterwards.
+ * A memory cgroup that is too small to live in.  The controller is handed down from
+ * the root only if it is not already.
+ *
+ * A janitor makes the cgroup, and takes all of it back when the other end of its
+ * socket is closed: by us, or by our death, whatever we die of.
  */
-static bool handed_down;
+static int janitor_fd = -1;
+static pid_t janitor;
 
-static bool cgroup_make(void)
+/* Returns whether the cgroup can be used; says whether the controller was handed down. */
+static bool cgroup_set_up(bool *handed_down)
 {
 	char text[256] = "";
 	int fd = open(CGROUP_ROOT "/cgroup.subtree_control", O_RDONLY | O_CLOEXEC);
@@ -66,20 +72,68 @@ static bool cgroup_make(void)
 		text[0] = 0;
 	close(fd);
 	if (!strstr(text, "memory"))
-		handed_down = !write_file(CGROUP_ROOT "/cgroup.subtree_control",
-					  "+memory");
+		*handed_down = !write_file(CGROUP_ROOT "/cgroup.subtree_control",
+					   "+memory");
 	if (mkdir(CGROUP, 0755) && errno != EEXIST)
 		return false;
 	write_file(CGROUP "/memory.swap.max", "0");
 	return !write_file(CGROUP "/memory.max", CGROUP_LIMIT);
 }
 
-static void cgroup_remove(void)
+static void janitor_main(int fd)
 {
-	rmdir(CGROUP);
+	bool handed_down = false;
+	unsigned int tries = 50;
+	char c;
+
+	/* What ends us must not end it */
+	prctl(PR_SET_PDEATHSIG, 0);
+	setsid();
+	signal(SIGPIPE, SIG_IGN);
+	c = cgroup_set_up(&handed_down);
+	if (write(fd, &c, 1) == 1)
+		while (read(fd, &c, 1) == 1)
+			;
+	/* The victim may still be on its way out */
+	while (rmdir(CGROUP) && errno == EBUSY && --tries)
+		usleep(100000);
 	if (handed_down)
 		write_file(CGROUP_ROOT "/cgroup.subtree_control", "-memory");
-	handed_down = false;
+	_exit(0);
+}
+
+static void cgroup_remove(void)
+{
+	if (janitor_fd < 0)
+		return;
+	close(janitor_fd);
+	janitor_fd = -1;
+	waitpid(janitor, NULL, 0);
+}
+
+static bool cgroup_make(void)
+{
+	int fds[2];
+	char c = 0;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
+		return false;
+	janitor = fork();
+	if (!janitor) {
+		close(fds[0]);
+		janitor_main(fds[1]);
+	}
+	close(fds[1]);
+	if (janitor < 0) {
+		close(fds[0]);
+		return false;
+	}
+	janitor_fd = fds[0];
+	if (read(janitor_fd, &c, 1) != 1)
+		c = 0;
+	if (!c)
+		cgroup_remove();
+	return c;
 }
 
 static int protect(char *addr, size_t len)
@@ -162,6 +216,10 @@ static void victim_main(struct victim *v, const struct victim_opts *opts,
 	unsigned char c;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (janitor_fd >= 0)
+		close(janitor_fd);
+	if (opts->oom)
+		prctl(PR_SET_NAME, v->name);
 	if (opts->oom && (write_file("/proc/self/oom_score_adj", "1000") ||
 			  write_file(CGROUP "/cgroup.procs", "0")))
 		ret = ENODEV;
@@ -226,14 +284,19 @@ int victim_start(struct victim *v, const struct victim_opts *opts)
 	v->cmd = -1;
 	v->ack = -1;
 	v->reaped = true;
-	v->kit = open("/dev/mn_kit", O_RDWR | O_CLOEXEC);
-	if (v->kit < 0)
-		return -errno;
+	v->kit = -1;
+	/* Before the session is open: the janitor must not hold it */
+	v->step = "memory cgroup";
 	v->cgroup = opts->oom;
 	if (opts->oom && !cgroup_make()) {
 		victim_end(v);
 		return -ENODEV;
 	}
+	v->step = "/dev/mn_kit";
+	v->kit = open("/dev/mn_kit", O_RDWR | O_CLOEXEC);
+	if (v->kit < 0)
+		goto err;
+	v->step = "memory and pipes";
 	v->len = vmas * sysconf(_SC_PAGESIZE);
 	v->buf = mmap(NULL, v->len, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -246,8 +309,10 @@ int victim_start(struct victim *v, const struct victim_opts *opts)
 	}
 	v->ack = ack[0];
 
+	v->step = "fork";
 	v->pid = fork();
 	if (!v->pid) {
+		snprintf(v->name, sizeof(v->name), "mn-kit-%d", getpid());
 		close(cmd[1]);
 		close(ack[0]);
 		victim_main(v, opts, cmd[0], ack[1]);
@@ -257,12 +322,17 @@ int victim_start(struct victim *v, const struct victim_opts *opts)
 	if (v->pid < 0)
 		goto err;
 	v->reaped = false;
+	snprintf(v->name, sizeof(v->name), "mn-kit-%d", v->pid);
 
+	v->step = "set-up in the child";
 	ret = read_ack(v);
-	v->pidfd = syscall(__NR_pidfd_open, v->pid, 0);
-	if (!ret && v->pidfd < 0)
-		ret = -errno;
 	if (!ret) {
+		v->step = "pidfd_open";
+		v->pidfd = syscall(__NR_pidfd_open, v->pid, 0);
+		ret = v->pidfd < 0 ? -errno : 0;
+	}
+	if (!ret) {
+		v->step = "ptrace";
 		v->traced = !ptrace(PTRACE_SEIZE, v->pid, 0,
 				    PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL);
 		ret = v->traced ? 0 : -errno;

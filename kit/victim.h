@@ -19,6 +19,8 @@
 
 struct victim {
 	pid_t pid;
+	char name[24];		/* of an OOM victim, in the kernel's log */
+	const char *step;	/* of victim_start(): the last one that was tried */
 	int pidfd;
 	int kit;		/* the session, shared with the victim */
 	int cmd;		/* write end: one byte, one action */
