@@ -62,45 +62,58 @@ static bool has(unsigned int i, enum outcome outcome)
 	return selected[i] && results[i].outcome == outcome;
 }
 
+/* How badly the kernel is affected; the worst case that failed counts. */
+static const char *severity(enum meaning worst, bool open_tested)
+{
+	if (worst == STAYS_OPEN)
+		return "affected: a refused reap leaves a range open, and can hang a process";
+	if (open_tested)
+		return "affected, but not by the hang";
+	return "affected; whether it can hang a process was not tested";
+}
+
+/* Note a case of some kind, the first or a worse one; count them. */
+static void note(unsigned int *count, unsigned int *which, unsigned int i, bool worse)
+{
+	if (!*count || worse)
+		*which = i;
+	++*count;
+}
+
 /* The verdict, and a text that says why. */
 static enum verdict judge(char *text, size_t size)
 {
-	unsigned int i, own = 0, controls = 0, missing = 0, open_tested = 0;
-	unsigned int worst = 0, control = 0, lacks = 0;
-	const char *what;
+	unsigned int i, own = 0, worst = 0, controls = 0, control = 0, missing = 0, lacks = 0;
+	bool open_tested = false;
 	char more[32] = "";
+	const char *why;
 
 	for (i = 0; i < nr_cases; i++) {
-		if (has(i, FAILED) && cases[i].meaning == CONTROL && !controls++)
-			control = i;
-		if (has(i, FAILED) && cases[i].meaning != CONTROL &&
-		    (!own++ || cases[i].meaning > cases[worst].meaning))
-			worst = i;
-		if (is_needed(i) && (!selected[i] || has(i, SKIPPED)) && !missing++)
-			lacks = i;
-		open_tested += cases[i].meaning == STAYS_OPEN && has(i, PASSED);
+		if (has(i, FAILED) && cases[i].meaning == CONTROL)
+			note(&controls, &control, i, false);
+		else if (has(i, FAILED))
+			note(&own, &worst, i, cases[i].meaning > cases[worst].meaning);
+		if (is_needed(i) && (!selected[i] || has(i, SKIPPED)))
+			note(&missing, &lacks, i, selected[i] && !selected[lacks]);
+		open_tested |= cases[i].meaning == STAYS_OPEN && has(i, PASSED);
 	}
+	if (own > 1 || (!own && !controls && missing > 1))
+		snprintf(more, sizeof(more), " and %u more", (own ? own : missing) - 1);
 	if (own) {
-		what = cases[worst].meaning == STAYS_OPEN ?
-				"affected: a refused reap leaves a range open, and can hang a process" :
-		       open_tested ? "affected, but not by the hang" :
-				     "affected; whether it can hang a process was not tested";
-		if (own > 1)
-			snprintf(more, sizeof(more), " and %u more", own - 1);
-		snprintf(text, size, "this kernel is %s (%s%s)", what, cases[worst].name, more);
+		snprintf(text, size, "this kernel is %s (%s%s)",
+			 severity(cases[worst].meaning, open_tested), cases[worst].name, more);
 		return AFFECTED;
 	}
 	if (controls) {
-		snprintf(text, size, "no verdict on this kernel: %s failed, which is not the bug: %s",
+		snprintf(text, size,
+			 "no verdict on this kernel: %s failed, which is not the bug: %s",
 			 cases[control].name, results[control].reason);
 		return UNKNOWN;
 	}
 	if (missing) {
-		if (missing > 1)
-			snprintf(more, sizeof(more), " and %u more", missing - 1);
+		why = selected[lacks] ? results[lacks].reason : "not selected";
 		snprintf(text, size, "no verdict on this kernel: %s%s did not run: %s",
-			 cases[lacks].name, more,
-			 selected[lacks] ? results[lacks].reason : "not selected");
+			 cases[lacks].name, more, why);
 		return UNKNOWN;
 	}
 	snprintf(text, size, "this kernel is not affected as far as was tested");
@@ -110,16 +123,18 @@ static enum verdict judge(char *text, size_t size)
 static void print_string(const char *text)
 {
 	putchar('"');
-	for (; *text; text++) {
+	while (*text) {
 		if (*text == '"' || *text == '\\')
 			putchar('\\');
 		putchar((unsigned char)*text < ' ' ? ' ' : *text);
+		text++;
 	}
 	putchar('"');
 }
 
 static void print_json(enum verdict verdict, const char *text, const char *release)
 {
+	static const char *const yes[] = { "false", "true" };
 	const char *comma = "";
 	unsigned int i;
 
@@ -136,7 +151,7 @@ static void print_json(enum verdict verdict, const char *text, const char *relea
 			continue;
 		printf("%s\n  {\"name\": \"%s\", \"result\": \"%s\", \"bug\": %s, \"reason\": ",
 		       comma, cases[i].name, outcomes[results[i].outcome],
-		       cases[i].meaning == CONTROL ? "false" : "true");
+		       yes[cases[i].meaning != CONTROL]);
 		print_string(results[i].reason);
 		printf("}");
 		comma = ",";
@@ -163,7 +178,7 @@ static int report(void)
 		       verdicts[verdict], machine.release, limit == SAFE ? "safe" : "all",
 		       counts[PASSED], counts[FAILED], counts[SKIPPED], text);
 	if (fflush(stdout) || ferror(stdout)) {
-		fprintf(stderr, "mn-kit: the results cannot be written: %s\n", strerror(errno));
+		fprintf(stderr, "mn-kit: the results cannot be written (disk full?)\n");
 		return CANNOT_RUN;
 	}
 	return counts[FAILED] ? CASE_FAILED : lacking ? NO_VERDICT : OK;
@@ -229,6 +244,7 @@ static int parse(int argc, char **argv)
 static int claim(void)
 {
 	struct mn_kit_wait alone = { .what = MN_KIT_ALONE, .timeout_ms = LEFTOVER_MS };
+	bool unlocked;
 
 	if (geteuid()) {
 		fprintf(stderr, "mn-kit: needs root: sudo kit/run\n");
@@ -238,12 +254,13 @@ static int claim(void)
 	if (ctl < 0) {
 		fprintf(stderr, "mn-kit: /dev/mn_kit: %s (%s)\n", strerror(errno),
 			errno == EPERM || errno == EACCES ?
-				"needs CAP_SYS_ADMIN and a device that may be opened: run it on the host" :
+				"needs CAP_SYS_ADMIN on the host" :
 				"start it with kit/run, which loads mn_kit.ko");
 		return CANNOT_RUN;
 	}
 	/* No child has it, so it goes with this process */
-	if (flock(ctl, LOCK_EX | LOCK_NB)) {
+	unlocked = flock(ctl, LOCK_EX | LOCK_NB);
+	if (unlocked && errno == EWOULDBLOCK) {
 		fprintf(stderr, "mn-kit: another run is under way, wait for its end\n");
 		return CANNOT_RUN;
 	}
@@ -252,7 +269,9 @@ static int claim(void)
 		return CANNOT_RUN;
 	}
 	if (call(ctl, MN_KIT_WAIT, &alone)) {
-		fprintf(stderr, "mn-kit: an earlier run is stuck in this kernel: reboot first\n");
+		fprintf(stderr, "mn-kit: %s\n", unlocked ?
+			"another run is under way, or stuck in this kernel: reboot first" :
+			"an earlier run is stuck in this kernel: reboot first");
 		return CANNOT_RUN;
 	}
 	return -1;
@@ -284,7 +303,7 @@ int main(int argc, char **argv)
 		reason[0] = 0;
 		run_case(&cases[i]);
 		results[i].outcome = result;
-		strcpy(results[i].reason, reason);
+		memcpy(results[i].reason, reason, sizeof(reason));
 		counts[result]++;
 		n++;
 		if (!json)

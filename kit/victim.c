@@ -11,7 +11,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -55,7 +54,7 @@ static int write_file(const char *path, const char *text)
  * the root only if it is not already.
  *
  * A janitor makes the cgroup, and takes all of it back when the other end of its
- * socket is closed: by us, or by our death, whatever we die of.
+ * pipe is closed: by this process, or by its death, whatever it dies of.
  */
 static int janitor_fd = -1;
 static pid_t janitor;
@@ -80,7 +79,7 @@ static bool cgroup_set_up(bool *handed_down)
 	return !write_file(CGROUP "/memory.max", CGROUP_LIMIT);
 }
 
-static void janitor_main(int fd)
+static void janitor_main(int orders, int answer)
 {
 	bool handed_down = false;
 	unsigned int tries = 50;
@@ -91,8 +90,8 @@ static void janitor_main(int fd)
 	setsid();
 	signal(SIGPIPE, SIG_IGN);
 	c = cgroup_set_up(&handed_down);
-	if (write(fd, &c, 1) == 1)
-		while (read(fd, &c, 1) == 1)
+	if (write(answer, &c, 1) == 1)
+		while (read(orders, &c, 1) == 1)
 			;
 	/* The victim may still be on its way out */
 	while (rmdir(CGROUP) && errno == EBUSY && --tries)
@@ -108,29 +107,31 @@ static void cgroup_remove(void)
 		return;
 	close(janitor_fd);
 	janitor_fd = -1;
-	waitpid(janitor, NULL, 0);
+	if (janitor > 0)
+		waitpid(janitor, NULL, 0);
 }
 
 static bool cgroup_make(void)
 {
-	int fds[2];
+	int orders[2], answer[2];
 	char c = 0;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
+	if (pipe2(orders, O_CLOEXEC))
 		return false;
-	janitor = fork();
+	janitor = pipe2(answer, O_CLOEXEC) ? -1 : fork();
 	if (!janitor) {
-		close(fds[0]);
-		janitor_main(fds[1]);
+		close(orders[1]);
+		close(answer[0]);
+		janitor_main(orders[0], answer[1]);
 	}
-	close(fds[1]);
-	if (janitor < 0) {
-		close(fds[0]);
-		return false;
+	janitor_fd = orders[1];
+	close(orders[0]);
+	if (janitor > 0) {
+		close(answer[1]);
+		if (read(answer[0], &c, 1) != 1)
+			c = 0;
+		close(answer[0]);
 	}
-	janitor_fd = fds[0];
-	if (read(janitor_fd, &c, 1) != 1)
-		c = 0;
 	if (!c)
 		cgroup_remove();
 	return c;
@@ -357,6 +358,7 @@ int victim_do(struct victim *v, enum victim_action action)
 
 int victim_stopped(struct victim *v)
 {
+	unsigned long code = 0;
 	int status;
 
 	for (;;) {
@@ -368,7 +370,9 @@ int victim_stopped(struct victim *v)
 		}
 		if (status >> 8 == (SIGTRAP | PTRACE_EVENT_EXIT << 8)) {
 			v->stopped = true;
-			return 0;
+			ptrace(PTRACE_GETEVENTMSG, v->pid, 0, &code);
+			/* It exits by itself: no memory to hog, or too much */
+			return WIFSIGNALED(code) ? 0 : -ENOMEM;
 		}
 		ptrace(PTRACE_CONT, v->pid, 0, 0);
 	}
@@ -433,7 +437,9 @@ void victim_end(struct victim *v)
 		close(v->kit);
 	if (!v->reaped && !v->stuck) {
 		kill(v->pid, SIGKILL);
-		if (v->traced && (v->stopped || !victim_stopped(v)))
+		if (v->traced && !v->stopped)
+			victim_stopped(v);
+		if (v->traced && v->stopped)
 			victim_let_go(v);
 		if (v->pidfd < 0)
 			waitpid(v->pid, NULL, __WALL);
