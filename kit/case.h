@@ -46,9 +46,6 @@ extern int ctl;			/* a session for marks and information */
 extern struct mn_kit_info info;
 extern bool marks;		/* each case leaves two lines in the kernel's log */
 
-/* An ioctl, again if a signal interrupts it.  Returns 0 or a negative errno. */
-int call(int fd, unsigned long cmd, const void *arg);
-
 /* Run one case; its outcome is in outcome.h. */
 void run_case(const struct kit_case *c);
 

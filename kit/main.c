@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -40,16 +39,6 @@ static struct {
 	char reason[REASON_LEN];
 } results[MAX_CASES];
 static unsigned int counts[3];	/* by outcome */
-
-int call(int fd, unsigned long cmd, const void *arg)
-{
-	int ret;
-
-	do {
-		ret = ioctl(fd, cmd, arg);
-	} while (ret < 0 && errno == EINTR);
-	return ret < 0 ? -errno : 0;
-}
 
 /* Does any verdict depend on the case?  Only on those that this mode runs. */
 static bool is_needed(unsigned int i)
@@ -264,11 +253,11 @@ static int claim(void)
 		fprintf(stderr, "mn-kit: another run is under way, wait for its end\n");
 		return CANNOT_RUN;
 	}
-	if (call(ctl, MN_KIT_INFO, &info) || info.version != MN_KIT_VERSION) {
+	if (kit_call(ctl, MN_KIT_INFO, &info) || info.version != MN_KIT_VERSION) {
 		fprintf(stderr, "mn-kit: the module is not of this version: rmmod mn_kit\n");
 		return CANNOT_RUN;
 	}
-	if (call(ctl, MN_KIT_WAIT, &alone)) {
+	if (kit_call(ctl, MN_KIT_WAIT, &alone)) {
 		fprintf(stderr, "mn-kit: %s\n", unlocked ?
 			"another run is under way, or stuck in this kernel: reboot first" :
 			"an earlier run is stuck in this kernel: reboot first");

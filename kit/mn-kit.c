@@ -170,7 +170,7 @@ static bool start(struct victim *v, const struct victim_opts *opts)
 /* A call of the kit that a case cannot do without */
 static void need_call(int fd, unsigned long cmd, const void *arg, const char *what)
 {
-	int ret = call(fd, cmd, arg);
+	int ret = kit_call(fd, cmd, arg);
 
 	need(!ret, "cannot %s: %s%s", what, strerror(-ret),
 	     ret == -ENOMEM ? "; give this machine more memory" : "");
@@ -195,7 +195,7 @@ static void play(struct victim *v, const struct mn_kit_script *script)
 	if (script->hold && !sched_getaffinity(0, sizeof(cpus), &cpus) &&
 	    CPU_COUNT(&cpus) < 2)
 		ret = -EOPNOTSUPP;
-	ret = ret ? ret : call(v->kit, MN_KIT_SCRIPT, script);
+	ret = ret ? ret : kit_call(v->kit, MN_KIT_SCRIPT, script);
 	if (ret == -EOPNOTSUPP)
 		skip("needs a second CPU; run it without taskset or cpuset");
 	need(!ret, "cannot play the script: %s", strerror(-ret));
@@ -231,7 +231,7 @@ static bool wait_for(struct victim *v, unsigned int slot, enum mn_kit_what what,
 {
 	struct mn_kit_wait args = { .slot = slot, .what = what, .timeout_ms = ms };
 
-	return !call(v->kit, MN_KIT_WAIT, &args);
+	return !kit_call(v->kit, MN_KIT_WAIT, &args);
 }
 
 static void remove_slot(struct victim *v, unsigned int slot)
@@ -611,7 +611,7 @@ static void case_deferred(const struct kit_case *self, struct victim *v)
 	       "%u deferred, %llu ranges open, sequence %llu", s.deferred,
 	       s.active_ranges, s.sequence);
 	if (!stuck) {
-		call(v->kit, MN_KIT_READ, &slot);
+		kit_call(v->kit, MN_KIT_READ, &slot);
 		if (!wait_for(v, 3, MN_KIT_READ_DONE, HANG_MS))
 			never(v, "an insert deferred during the refusal is never seen");
 		remove_slot(v, 3);
@@ -1028,7 +1028,7 @@ static void case_crash(const struct kit_case *self, struct victim *v)
 	pid_t pid;
 	char c;
 
-	need(!call(ctl, MN_KIT_WAIT, &alone), "another program has /dev/mn_kit; end it");
+	need(!kit_call(ctl, MN_KIT_WAIT, &alone), "another program has /dev/mn_kit; end it");
 	if (pipe(pipefd)) {
 		need(false, "no pipe: %s; raise ulimit -n", strerror(errno));
 		return;
@@ -1042,7 +1042,7 @@ static void case_crash(const struct kit_case *self, struct victim *v)
 	}
 	if (!pid) {
 		kit = open("/dev/mn_kit", O_RDWR);
-		if (kit < 0 || call(kit, MN_KIT_BIND, &bind))
+		if (kit < 0 || kit_call(kit, MN_KIT_BIND, &bind))
 			_exit(1);
 		for (i = 0; i < 8; i++) {
 			struct mn_kit_add args = {
@@ -1050,7 +1050,7 @@ static void case_crash(const struct kit_case *self, struct victim *v)
 				.length = i % 3 == MN_KIT_INTERVAL ? WHOLE_MM : 0,
 			};
 
-			if (call(kit, MN_KIT_ADD, &args))
+			if (kit_call(kit, MN_KIT_ADD, &args))
 				_exit(1);
 		}
 		if (write(pipefd[1], "", 1) == 1)
@@ -1061,11 +1061,11 @@ static void case_crash(const struct kit_case *self, struct victim *v)
 	need(read(pipefd[0], &c, 1) == 1, "cannot register; give this machine more memory");
 	close(pipefd[0]);
 	/* A second run may look in for a moment, before it sees that this one has begun */
-	expect(!call(ctl, MN_KIT_INFO, &info) && info.sessions >= 2,
+	expect(!kit_call(ctl, MN_KIT_INFO, &info) && info.sessions >= 2,
 	       "%u sessions, not 2", info.sessions);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	expect(!call(ctl, MN_KIT_WAIT, &alone), "the session outlives its user");
+	expect(!kit_call(ctl, MN_KIT_WAIT, &alone), "the session outlives its user");
 }
 
 /* The kit itself: what it is given is checked. */
@@ -1078,7 +1078,7 @@ static void case_bad_input(const struct kit_case *self, struct victim *v)
 	memset(&open_ended, 'x', sizeof(open_ended));
 	add(v, 0, MN_KIT_HLIST, 0);
 #define REJECTED(error, cmd, ...) do {						\
-	int ret = call(v->kit, cmd, __VA_ARGS__);				\
+	int ret = kit_call(v->kit, cmd, __VA_ARGS__);				\
 	expect(ret == -(error), #cmd " " #__VA_ARGS__ ": %s, expected %s",	\
 	       strerror(-ret), strerror(error));				\
 } while (0)
@@ -1207,7 +1207,7 @@ static void mark(const char *what, const char *name)
 	if (!marks)
 		return;
 	snprintf(m.text, sizeof(m.text), "%s %s", what, name);
-	call(ctl, MN_KIT_MARK, &m);
+	kit_call(ctl, MN_KIT_MARK, &m);
 }
 
 /*
@@ -1253,7 +1253,7 @@ void run_case(const struct kit_case *c)
 		victim_end(&v);
 	}
 	/* Every session must be gone, unless one is known never to go */
-	if (!stuck && call(ctl, MN_KIT_WAIT, &alone)) {
+	if (!stuck && kit_call(ctl, MN_KIT_WAIT, &alone)) {
 		expect(false, "the subscriptions cannot be removed");
 		stuck = true;
 	}

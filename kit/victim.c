@@ -36,6 +36,16 @@
 #define CGROUP		CGROUP_ROOT "/mn_kit"
 #define CGROUP_LIMIT	"16777216"
 
+int kit_call(int fd, unsigned long cmd, const void *arg)
+{
+	int ret;
+
+	do {
+		ret = ioctl(fd, cmd, arg);
+	} while (ret < 0 && errno == EINTR);
+	return ret < 0 ? -errno : 0;
+}
+
 static int write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -230,8 +240,8 @@ static void victim_main(struct victim *v, const struct victim_opts *opts,
 	for (i = page; opts->vmas > 1 && !ret && i < v->len; i += 2 * page)
 		if (mprotect(v->buf + i, page, PROT_READ))
 			ret = errno;
-	if (!ret && ioctl(v->kit, MN_KIT_BIND, &bind))
-		ret = errno;
+	if (!ret)
+		ret = -kit_call(v->kit, MN_KIT_BIND, &bind);
 	if (!ret && opts->setup)
 		ret = opts->setup(v);
 	c = ret;

@@ -51,6 +51,9 @@ enum victim_action {
 	VICTIM_HOG = 'h',	/* touch memory until killed; no answer comes */
 };
 
+/* An ioctl, again if a signal interrupts it.  Returns 0 or a negative errno. */
+int kit_call(int fd, unsigned long cmd, const void *arg);
+
 /*
  * All return 0 or a negative errno unless said otherwise.  victim_start() gives
  * -ENODEV where there is no memory cgroup to be had, -EOPNOTSUPP where the module
