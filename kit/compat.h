@@ -9,6 +9,13 @@
 #include <linux/mmu_notifier.h>
 #include <linux/mm_types.h>
 #include <linux/sched.h>
+#include <linux/version.h>
+
+/* The Makefile reads this line, and says it in better words */
+#define MN_KIT_OLDEST	KERNEL_VERSION(6, 1, 0)
+#if LINUX_VERSION_CODE < MN_KIT_OLDEST
+#error "mn_kit: this kernel is too old"
+#endif
 
 /*
  * The two passes of an interval notifier came in 7.x and may be backported, so

@@ -735,9 +735,8 @@ static long mn_kit_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (cmd == MN_KIT_WAIT)
 		return mn_kit_wait(session, &a.wait);
 
-	ret = mutex_lock_interruptible(&session->lock);
-	if (ret)
-		return ret;
+	if (mutex_lock_interruptible(&session->lock))
+		return -ERESTARTSYS;
 	switch (cmd) {
 	case MN_KIT_INFO:
 		a.info.version = MN_KIT_VERSION;

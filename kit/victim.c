@@ -36,6 +36,16 @@
 #define CGROUP		CGROUP_ROOT "/mn_kit"
 #define CGROUP_LIMIT	"16777216"
 
+int kit_call(int fd, unsigned long cmd, const void *arg)
+{
+	int ret;
+
+	do {
+		ret = ioctl(fd, cmd, arg);
+	} while (ret < 0 && errno == EINTR);
+	return ret < 0 ? -errno : 0;
+}
+
 static int write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -50,12 +60,17 @@ static int write_file(const char *path, const char *text)
 }
 
 /*
- * A memory cgroup that nobody can live in for long.  The controller is handed
- * down from the root only if it is not already, and taken back afterwards.
+ * A memory cgroup that is too small to live in.  The controller is handed down from
+ * the root only if it is not already.
+ *
+ * A janitor makes the cgroup, and takes all of it back when the other end of its
+ * pipe is closed: by this process, or by its death, whatever it dies of.
  */
-static bool handed_down;
+static int janitor_fd = -1;
+static pid_t janitor;
 
-static bool cgroup_make(void)
+/* Returns whether the cgroup can be used; says whether the controller was handed down. */
+static bool cgroup_set_up(bool *handed_down)
 {
 	char text[256] = "";
 	int fd = open(CGROUP_ROOT "/cgroup.subtree_control", O_RDONLY | O_CLOEXEC);
@@ -66,20 +81,70 @@ static bool cgroup_make(void)
 		text[0] = 0;
 	close(fd);
 	if (!strstr(text, "memory"))
-		handed_down = !write_file(CGROUP_ROOT "/cgroup.subtree_control",
-					  "+memory");
+		*handed_down = !write_file(CGROUP_ROOT "/cgroup.subtree_control",
+					   "+memory");
 	if (mkdir(CGROUP, 0755) && errno != EEXIST)
 		return false;
 	write_file(CGROUP "/memory.swap.max", "0");
 	return !write_file(CGROUP "/memory.max", CGROUP_LIMIT);
 }
 
-static void cgroup_remove(void)
+static void janitor_main(int orders, int answer)
 {
-	rmdir(CGROUP);
+	bool handed_down = false;
+	unsigned int tries = 50;
+	char c;
+
+	/* What ends us must not end it */
+	prctl(PR_SET_PDEATHSIG, 0);
+	setsid();
+	signal(SIGPIPE, SIG_IGN);
+	c = cgroup_set_up(&handed_down);
+	if (write(answer, &c, 1) == 1)
+		while (read(orders, &c, 1) == 1)
+			;
+	/* The victim may still be on its way out */
+	while (rmdir(CGROUP) && errno == EBUSY && --tries)
+		usleep(100000);
 	if (handed_down)
 		write_file(CGROUP_ROOT "/cgroup.subtree_control", "-memory");
-	handed_down = false;
+	_exit(0);
+}
+
+static void cgroup_remove(void)
+{
+	if (janitor_fd < 0)
+		return;
+	close(janitor_fd);
+	janitor_fd = -1;
+	if (janitor > 0)
+		waitpid(janitor, NULL, 0);
+}
+
+static bool cgroup_make(void)
+{
+	int orders[2], answer[2];
+	char c = 0;
+
+	if (pipe2(orders, O_CLOEXEC))
+		return false;
+	janitor = pipe2(answer, O_CLOEXEC) ? -1 : fork();
+	if (!janitor) {
+		close(orders[1]);
+		close(answer[0]);
+		janitor_main(orders[0], answer[1]);
+	}
+	janitor_fd = orders[1];
+	close(orders[0]);
+	if (janitor > 0) {
+		close(answer[1]);
+		if (read(answer[0], &c, 1) != 1)
+			c = 0;
+		close(answer[0]);
+	}
+	if (!c)
+		cgroup_remove();
+	return c;
 }
 
 static int protect(char *addr, size_t len)
@@ -162,6 +227,10 @@ static void victim_main(struct victim *v, const struct victim_opts *opts,
 	unsigned char c;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (janitor_fd >= 0)
+		close(janitor_fd);
+	if (opts->oom)
+		prctl(PR_SET_NAME, v->name);
 	if (opts->oom && (write_file("/proc/self/oom_score_adj", "1000") ||
 			  write_file(CGROUP "/cgroup.procs", "0")))
 		ret = ENODEV;
@@ -171,8 +240,8 @@ static void victim_main(struct victim *v, const struct victim_opts *opts,
 	for (i = page; opts->vmas > 1 && !ret && i < v->len; i += 2 * page)
 		if (mprotect(v->buf + i, page, PROT_READ))
 			ret = errno;
-	if (!ret && ioctl(v->kit, MN_KIT_BIND, &bind))
-		ret = errno;
+	if (!ret)
+		ret = -kit_call(v->kit, MN_KIT_BIND, &bind);
 	if (!ret && opts->setup)
 		ret = opts->setup(v);
 	c = ret;
@@ -226,14 +295,19 @@ int victim_start(struct victim *v, const struct victim_opts *opts)
 	v->cmd = -1;
 	v->ack = -1;
 	v->reaped = true;
-	v->kit = open("/dev/mn_kit", O_RDWR | O_CLOEXEC);
-	if (v->kit < 0)
-		return -errno;
+	v->kit = -1;
+	/* Before the session is open: the janitor must not hold it */
+	v->step = "memory cgroup";
 	v->cgroup = opts->oom;
 	if (opts->oom && !cgroup_make()) {
 		victim_end(v);
 		return -ENODEV;
 	}
+	v->step = "/dev/mn_kit";
+	v->kit = open("/dev/mn_kit", O_RDWR | O_CLOEXEC);
+	if (v->kit < 0)
+		goto err;
+	v->step = "memory and pipes";
 	v->len = vmas * sysconf(_SC_PAGESIZE);
 	v->buf = mmap(NULL, v->len, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -246,8 +320,10 @@ int victim_start(struct victim *v, const struct victim_opts *opts)
 	}
 	v->ack = ack[0];
 
+	v->step = "fork";
 	v->pid = fork();
 	if (!v->pid) {
+		snprintf(v->name, sizeof(v->name), "mn-kit-%d", getpid());
 		close(cmd[1]);
 		close(ack[0]);
 		victim_main(v, opts, cmd[0], ack[1]);
@@ -257,12 +333,17 @@ int victim_start(struct victim *v, const struct victim_opts *opts)
 	if (v->pid < 0)
 		goto err;
 	v->reaped = false;
+	snprintf(v->name, sizeof(v->name), "mn-kit-%d", v->pid);
 
+	v->step = "set-up in the child";
 	ret = read_ack(v);
-	v->pidfd = syscall(__NR_pidfd_open, v->pid, 0);
-	if (!ret && v->pidfd < 0)
-		ret = -errno;
 	if (!ret) {
+		v->step = "pidfd_open";
+		v->pidfd = syscall(__NR_pidfd_open, v->pid, 0);
+		ret = v->pidfd < 0 ? -errno : 0;
+	}
+	if (!ret) {
+		v->step = "ptrace";
 		v->traced = !ptrace(PTRACE_SEIZE, v->pid, 0,
 				    PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL);
 		ret = v->traced ? 0 : -errno;
@@ -287,6 +368,7 @@ int victim_do(struct victim *v, enum victim_action action)
 
 int victim_stopped(struct victim *v)
 {
+	unsigned long code = 0;
 	int status;
 
 	for (;;) {
@@ -298,7 +380,9 @@ int victim_stopped(struct victim *v)
 		}
 		if (status >> 8 == (SIGTRAP | PTRACE_EVENT_EXIT << 8)) {
 			v->stopped = true;
-			return 0;
+			ptrace(PTRACE_GETEVENTMSG, v->pid, 0, &code);
+			/* It exits by itself: no memory to hog, or too much */
+			return WIFSIGNALED(code) ? 0 : -ENOMEM;
 		}
 		ptrace(PTRACE_CONT, v->pid, 0, 0);
 	}
@@ -363,7 +447,9 @@ void victim_end(struct victim *v)
 		close(v->kit);
 	if (!v->reaped && !v->stuck) {
 		kill(v->pid, SIGKILL);
-		if (v->traced && (v->stopped || !victim_stopped(v)))
+		if (v->traced && !v->stopped)
+			victim_stopped(v);
+		if (v->traced && v->stopped)
 			victim_let_go(v);
 		if (v->pidfd < 0)
 			waitpid(v->pid, NULL, __WALL);

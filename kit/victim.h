@@ -19,6 +19,8 @@
 
 struct victim {
 	pid_t pid;
+	char name[24];		/* of an OOM victim, in the kernel's log */
+	const char *step;	/* of victim_start(): the last one that was tried */
 	int pidfd;
 	int kit;		/* the session, shared with the victim */
 	int cmd;		/* write end: one byte, one action */
@@ -48,6 +50,9 @@ enum victim_action {
 	VICTIM_FORK = 'f',	/* fork() a child that exits, and wait for it */
 	VICTIM_HOG = 'h',	/* touch memory until killed; no answer comes */
 };
+
+/* An ioctl, again if a signal interrupts it.  Returns 0 or a negative errno. */
+int kit_call(int fd, unsigned long cmd, const void *arg);
 
 /*
  * All return 0 or a negative errno unless said otherwise.  victim_start() gives

@@ -14,8 +14,8 @@ from lab.kernel import bases
 from lab.kernel.bases import Stack
 from lab.kernel.source import Source
 from lab.suites.suite import Planned
-from lab.verbs import (bench, docs, intree, judge_mutants, model, mutants, pack, revert, run, send,
-                       soak, steps, tree)
+from lab.verbs import (bench, docs, formats, intree, judge_mutants, model, mutants, pack, revert,
+                       run, send, soak, steps, tree)
 from lab.verbs import test as everything
 from lab.verbs.context import ENGINES, Context, unknown
 
@@ -35,7 +35,8 @@ class Verb:
 WORDS = {
     "BASE": "7.3", "PART": "debug", "TREE": "DIR", "PATCH": "slug", "MUTANT": "name",
     "KERNEL": "kasan", "DURATION": "300", "FROM": "7.3", "TO": "6.12", "RECORD": "6.12",
-    "LOGS": "DIR", "GATE": "no", "ENGINE": "qemu", "SKIP": "yes"}
+    "LOGS": "DIR", "GATE": "no", "ENGINE": "qemu", "SKIP": "yes",
+    "FORMAT": "kcidb|junit|ktap", "ORIGIN": "name"}
 ON = ("BASE", "PART", "TREE")
 BOOTED = (*ON, "ENGINE")
 
@@ -81,6 +82,8 @@ VERBS = (
          judge_mutants.run),
     Verb("model", "spin searches the model of the traversal; herd7 runs the litmus tests", (),
          model.run),
+    Verb("report", "write the last run for a fleet: KCIDB 5.3, JUnit or KTAP",
+         (*ON, "FORMAT", "ORIGIN"), formats.run),
     Verb("pack", "write the boots of run to a directory for another machine", ON, pack.pack,
          run.plan),
     Verb("judge", "judge the logs of boots again, without booting", ("LOGS",), pack.judge),

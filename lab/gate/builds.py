@@ -117,6 +117,11 @@ class Objects:
             text = text.replace("\\\n", " ")
             part = re.escape(str(Path(name).relative_to(folder)))
             item = rf"^([\w-]+)-(\w+|\$\(CONFIG_\w+\))\s*[:+]?=(?:.*\s)?{part}(?=\s|$)"
+            # amdkfd: a list for another Makefile, under a condition
+            listed = rf"^ifneq \(\$\((\w+)\),\)\n\w+ \+= \$\(\w+\)/{part}(?=\s|$)"
+            if any(re.search(rf"^{symbol}=[ym]$", config, re.MULTILINE)
+                   for symbol in re.findall(listed, text, re.MULTILINE)):
+                return True
             for whole, symbol in re.findall(item, text, re.MULTILINE):
                 module = str(folder / f"{whole}.o")
                 if (re.search(rf"^{symbol.strip('$()')}=[ym]$", config, re.MULTILINE)
@@ -126,6 +131,8 @@ class Objects:
         return False
 
     def commands(self, names: list[str]) -> list[Words]:
+        # amdgpu's Makefile lists what amdkfd's folder has
+        names = [name.replace("/amdkfd/", "/amdgpu/../amdkfd/") for name in names]
         return [[*self.make_kernel, "-k", *names]] if names else []
 
     def build(self, state: State, names: list[str]) -> Found:
@@ -167,9 +174,9 @@ class Programs(Objects):
 
 def builds(history: History) -> list[Objects]:
     """Give all builds. Drivers are modules with gcc, and built in with clang."""
-    on, off = (tuple(filter(Path.exists, (
-        CONFIGS / f"{name}.config", CONFIGS / f"{name}-{history.stack.base.name}.config")))
-        for name in ("gate", "gate-off"))
+    owners = ("", f"-{history.stack.base.name}", *(f"-{one.name}" for one in history.stack.parts))
+    on, off = (tuple(filter(Path.exists, (CONFIGS / f"{name}{owner}.config" for owner in owners)))
+               for name in ("gate", "gate-off"))
     clang = next(filter(shutil.which, (f"clang-{number}" for number in range(30, 10, -1))), "clang")
     arm64 = ("W=1", "ARCH=arm64", "CROSS_COMPILE=aarch64-linux-gnu-")
     return [

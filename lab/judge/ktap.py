@@ -168,7 +168,7 @@ def read_program(text: str, name: str, plan: Plan) -> Results:
     exited = re.match(rf"lab: {re.escape(name)} exited (\d+)$", last)
     bare = plan == Plan.MET and not results.outcomes and not re.search(
         r"^(?:1\.\.\d|Bail out!)", body, re.MULTILINE)
-    fine = ("0", "4") if plan == Plan.MET else ("0",)
+    fine = ("0", "4")  # 4: something was skipped
     if not body.strip():
         results.incomplete = "the guest wrote no results"
     elif not body.endswith("\n") or not last.startswith("lab: "):

@@ -14,7 +14,7 @@ from lab.base.proc import Progress, Shell, ask
 
 # Files in kit/ and proof/ that no build depends on, and what make leaves there.
 IGNORED = (".*", "*.o", "*.ko", "*.mod", "*.mod.c", "Module.symvers", "modules.order", "mn-kit",
-           "mn-soak", "mn-users", "mn-bench", "*.md", "cases")
+           "mn-soak", "mn-users", "mn-bench", "reap", "reap.c", "*.md", "cases")
 OBJECT = re.compile(rb"^  (?:CC|AS) ", re.MULTILINE)
 OPTION = re.compile(r"(?:#CHECK#|#IF#)?(?:# )?(CONFIG_\w+)(?:=| is not set$)")
 NO_GIT = "/nonexistent"  # as GIT_DIR: no repository is looked for
