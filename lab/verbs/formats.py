@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The verb `report`: the last `run` as KCIDB 5.3, JUnit or KTAP. Nothing is sent anywhere.
 
-KCIDB: https://docs.kernelci.org/kcidb/. JUnit: a suite for each program and kernel.
+KCIDB: the schema of kernelci/kcidb-io. JUnit: a suite for each program and kernel.
 """
 
 import hashlib
