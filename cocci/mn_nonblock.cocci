@@ -103,7 +103,7 @@ def implied(code, truth, atom):
 def by_value(name, truth, atom):
     """Say if atom() holds for each value that makes a variable true, or false."""
     values = now.aliases.get(name, set()) - set(("0", "false") if truth else ("true", "1"))
-    return bool(values) and all(implied(value, truth, atom) for value in values)
+    return bool(values) and all([implied(value, truth, atom) for value in values])
 
 
 def blocking(code, truth):

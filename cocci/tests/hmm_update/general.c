@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* For hmm_update.cocci: it makes hmm_update.converted.c of hmm_update.c. Not compiled. */
+/* For hmm_update.cocci: the usual callback; its output is in general.converted. Not compiled. */
 
 static int forward(struct driver *driver, const struct hmm_update *update);
 

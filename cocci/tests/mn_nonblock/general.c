@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Input for mn_nonblock.cocci; its output is in mn_nonblock.report. Not compiled. */
+/* Input for mn_nonblock.cocci; its output is in ../mn_nonblock.report. Not compiled. */
 
 /* ---- fine: nothing of this is reported */
 

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* For hmm_update.cocci: copies that are used after the callback. */
+
+static int kept_sync(struct hmm_mirror *mirror, const struct hmm_update *update)
+{
+	driver->update = update;
+	driver->copy = *update;
+	driver->work.copy = *update;
+	memcpy(&driver->other, update, sizeof(*update));
+	driver->third = kmemdup(update, sizeof(*update), GFP_NOWAIT);
+	queue_work(driver->wq, &driver->work);
+	return 0;
+}
