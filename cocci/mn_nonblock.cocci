@@ -27,14 +27,14 @@ virtual report
 import mmap
 import re
 
-SLEEPS = re.compile(r"""(?!\w*try_?lock)(
+SLEEPS = re.compile(r"""
     (\w+_)?mutex_lock(_\w+)? | (\w+_)?down_(read|write)(_(nested|killable|interruptible))? |
     down(_(interruptible|killable|timeout))? | (\w+_)?mmap_(read|write)_lock(_killable)? |
     dma_resv_lock(_\w+)? | wait_(event|for_completion|on_)\w* | (dma|reservation)_\w*wait\w* |
     flush_(delayed_)?work(queue)? | cancel_(delayed_)?work_sync | synchronize_s?rcu\w* |
     [mfs]sleep | usleep_range | schedule | schedule_timeout\w* | might_sleep | cond_resched |
     kthread_stop | unpin_user_pages_dirty_lock
-)""", re.VERBOSE)
+""", re.VERBOSE)
 BLOCKS = re.compile(r"""mmu_notifier_range_blockable\(.*\) | .*&MMU_NOTIFIER_RANGE_BLOCKABLE |
     (\w+(\.|->))*(\w*_)?(?<!non_)(?<!no_)block(able|ing)?""", re.VERBOSE)
 RELEASE = re.compile(r"([\w.]|->)*event==MMU_NOTIFY_RELEASE")
@@ -274,7 +274,7 @@ def name(callback, where):
     """Say that a callback was examined, and what may be missing."""
     used = reach({callback}, now.edges) & set(now.types)
     cut = [f"{f}()" for f in sorted(used & set(now.places)) if has_else(now.places[f])]
-    more = f", {len(used) - 1} functions that it uses" if len(used) > 1 else ""
+    more = f", functions followed: {len(used) - 1}"
     more += f"; check the #ifdef: a branch of {', '.join(cut)} may be left out" if cut else ""
     if not as_org:
         coccilib.report.print_report(where, f"{callback}() was examined{more}")

@@ -201,4 +201,4 @@ static const struct mmu_notifier_ops wrong_code_ops = { .invalidate_range_start 
 static const struct mmu_notifier_ops refusing_all_ops = { .invalidate_range_start = refusing_all_start };
 static const struct mmu_interval_notifier_ops wrong_mni_ops = { .invalidate = wrong_invalidate };
 static const struct mmu_interval_notifier_ops sleeping_mni_ops = { .invalidate_start = sleeping_invalidate };
-static const struct hmm_mirror_ops sleeping_mirror_ops = { .sync_cpu_device_pagetables = sleeping_sync };
+static struct driver driver = { .mirror = { .sync_cpu_device_pagetables = sleeping_sync } };

@@ -34,9 +34,14 @@ static int helper(struct driver *driver, const struct mmu_notifier_range *range)
 	return 0;
 }
 
+static int passed(struct driver *driver, const struct mmu_notifier_range *range)
+{
+	return driver->busy ? -EAGAIN : 0;
+}
+
 static int passing_start(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
 {
-	return helper(driver, range);
+	return passed(driver, range);
 }
 
 static int testing_start(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
