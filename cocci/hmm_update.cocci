@@ -15,9 +15,27 @@
 virtual patch
 virtual report
 
+@initialize:python@
+@@
+EVENT = "event is left to you: it was always HMM_UPDATE_INVALIDATE"
+BLOCKABLE = "blockable is left to you: it is a flag of a range"
+
+// ---- whether there is anything to look at
+
+@mention@
+type T = struct hmm_update;
+position p;
+@@
+T@p
+
+@ranged@
+type T = struct mmu_notifier_range;
+@@
+T
+
 // ---- the event, which is always HMM_UPDATE_INVALIDATE
 
-@depends on patch@
+@depends on patch && mention@
 struct hmm_update *u;
 struct hmm_update v;
 @@
@@ -27,7 +45,7 @@ struct hmm_update v;
 - v.event = HMM_UPDATE_INVALIDATE;
 )
 
-@depends on patch@
+@depends on patch && mention@
 struct hmm_update *u;
 struct hmm_update v;
 @@
@@ -51,7 +69,7 @@ struct hmm_update v;
 + HMM_UPDATE_INVALIDATE
 )
 
-@depends on patch@
+@depends on patch && mention@
 symbol HMM_ALWAYS, HMM_NEVER;
 expression E, F;
 @@
@@ -75,7 +93,7 @@ expression E, F;
 + F
 )
 
-@depends on patch@
+@depends on patch && mention@
 symbol HMM_ALWAYS, HMM_NEVER;
 statement S;
 @@
@@ -90,7 +108,7 @@ statement S;
   S
 )
 
-@depends on patch@
+@depends on patch && mention@
 symbol HMM_ALWAYS, HMM_NEVER;
 @@
 (
@@ -103,7 +121,7 @@ symbol HMM_ALWAYS, HMM_NEVER;
 
 // ---- blockable; what fills it in is left, and reported
 
-@filled@
+@filled depends on mention || ranged@
 expression E;
 struct hmm_update *u;
 struct hmm_update v;
@@ -112,7 +130,7 @@ position p;
 @@
 \(u->blockable@p\|v.blockable@p\|r.blockable@p\) = E
 
-@depends on patch@
+@depends on patch && mention@
 struct hmm_update *u;
 struct hmm_update v;
 position p != filled.p;
@@ -127,7 +145,7 @@ position p != filled.p;
 
 // ---- the name of the parameter
 
-@taken@
+@taken depends on mention@
 identifier f, u;
 symbol range;
 position p;
@@ -137,7 +155,7 @@ f@p(..., struct hmm_update *u, ...)
 	<+... range ...+>
 }
 
-@depends on patch@
+@depends on patch && mention@
 identifier f, u;
 position p != taken.p;
 @@
@@ -152,7 +170,7 @@ f@p(...,
 	...>
 }
 
-@depends on patch@
+@depends on patch && mention@
 identifier f, u;
 type T;
 @@
@@ -163,20 +181,14 @@ T f(...,
 
 // ---- the type elsewhere: variables, members, sizeof, and where the name was taken
 
-@depends on patch@
+@depends on patch && mention@
 @@
 - struct hmm_update
 + struct mmu_notifier_range
 
 // ---- report: what is to be converted, and what is left to the reader
 
-@mention depends on report@
-position p;
-type T = struct hmm_update;
-@@
-T@p
-
-@script:python@
+@script:python depends on report@
 p << mention.p;
 @@
 coccilib.report.print_report(p[0], "struct hmm_update: -D patch converts it")
@@ -193,7 +205,7 @@ p << older.p;
 @@
 coccilib.report.print_report(p[0], f"{f}() has older parameters: give it a struct hmm_update first")
 
-@compared depends on report@
+@compared depends on report && mention@
 struct hmm_update *u;
 struct hmm_update v;
 position p, q;
@@ -212,25 +224,33 @@ u->event@p = HMM_UPDATE_INVALIDATE@q
 v.event@p = HMM_UPDATE_INVALIDATE@q
 )
 
-@event depends on report@
+@event depends on report && mention@
 struct hmm_update *u;
 struct hmm_update v;
-position p != {compared.p, compared.q};
+position p != compared.p;
 @@
 (
 u->event@p
 |
 v.event@p
-|
-HMM_UPDATE_INVALIDATE@p
 )
+
+@always depends on report@
+position p != compared.q;
+@@
+HMM_UPDATE_INVALIDATE@p
 
 @script:python@
 p << event.p;
 @@
-coccilib.report.print_report(p[0], "event is left to you: it was always HMM_UPDATE_INVALIDATE")
+coccilib.report.print_report(p[0], EVENT)
 
-@initialized depends on report@
+@script:python@
+p << always.p;
+@@
+coccilib.report.print_report(p[0], EVENT)
+
+@initialized depends on report && (mention || ranged)@
 identifier x;
 expression E;
 position p;
@@ -244,14 +264,14 @@ struct mmu_notifier_range x@p = { .blockable = E, };
 @script:python@
 p << initialized.p;
 @@
-coccilib.report.print_report(p[0], "blockable is left to you: it is a flag of a range")
+coccilib.report.print_report(p[0], BLOCKABLE)
 
 @script:python depends on report@
 p << filled.p;
 @@
-coccilib.report.print_report(p[0], "blockable is left to you: it is a flag of a range")
+coccilib.report.print_report(p[0], BLOCKABLE)
 
-@kept depends on report@
+@kept depends on report && (mention || ranged)@
 struct hmm_update *u;
 struct mmu_notifier_range *r;
 expression E;
