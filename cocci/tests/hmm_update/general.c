@@ -3,6 +3,12 @@
 
 static int forward(struct driver *driver, const struct hmm_update *update);
 
+/* What it prints is left to the reader. */
+static void trace(const struct hmm_update *update)
+{
+	pr_debug("%d\n", update->event);
+}
+
 /* The usual callback; its interval tree is inclusive. */
 static int driver_sync(struct hmm_mirror *mirror, const struct hmm_update *update)
 {
@@ -22,7 +28,7 @@ static int driver_sync(struct hmm_mirror *mirror, const struct hmm_update *updat
 	return forward(driver, update);
 }
 
-/* Not a callback, but it is handed on. The name range is taken. */
+/* Not a callback, but it is passed on. The name range is taken. */
 static int forward(struct driver *driver, const struct hmm_update *update)
 {
 	const struct hmm_update *alias = update;
@@ -34,12 +40,6 @@ static int forward(struct driver *driver, const struct hmm_update *update)
 			driver_wait(driver);
 	}
 	return 0;
-}
-
-/* What it prints is for whoever converts it: it is reported. */
-static void trace(const struct hmm_update *update)
-{
-	pr_debug("%d\n", update->event);
 }
 
 /* Converted already, and one that has another struct with a blockable. */
