@@ -39,11 +39,13 @@ BLOCKS = re.compile(r"""mmu_notifier_range_blockable\(.*\) | .*&MMU_NOTIFIER_RAN
     (\w+(\.|->))*(\w*_)?(?<!non_)(?<!no_)block(able|ing)?""", re.VERBOSE)
 RELEASE = re.compile(r"([\w.]|->)*event==MMU_NOTIFY_RELEASE")
 OPS = re.compile(r"\b(mmu_notifier|mmu_interval_notifier|hmm_mirror)_ops\b")
+OURS = re.compile("invalidate_range_(start|end)|sync_cpu_device_pagetables")
 MEMBERS = re.compile("invalidate(_range)?(_start|_end)?|sync_cpu_device_pagetables")
 DONE, REFUSED = {"int": ("0",), "bool": ("true", "1")}, {"int": ("-EAGAIN",), "bool": ("false", "0")}
 RIGHT = "0 if the range is blockable, otherwise 0 or -EAGAIN"
 seen = mmap.mmap(-1, 1)    # shared with the processes of --jobs: a callback was found
 as_org = False
+asked_for = []             # variables whose values are being looked at: they can be a circle
 
 
 class Files:
@@ -103,7 +105,12 @@ def implied(code, truth, atom):
 def by_value(name, truth, atom):
     """Say if atom() holds for each value that makes a variable true, or false."""
     values = now.aliases.get(name, set()) - set(("0", "false") if truth else ("true", "1"))
-    return bool(values) and all([implied(value, truth, atom) for value in values])
+    if not values or name in asked_for or len(asked_for) > 3:
+        return False
+    asked_for.append(name)
+    held = all([implied(value, truth, atom) for value in values])
+    asked_for.pop()
+    return held
 
 
 def blocking(code, truth):
@@ -384,6 +391,7 @@ now.pointers.setdefault(str(m), set()).add(str(f))
 @named depends on callback || user@
 identifier x, f;
 identifier m : script:python() { bool(MEMBERS.fullmatch(str(m))) };
+identifier n : script:python() { bool(OURS.fullmatch(str(n))) };
 expression A, E;
 type T : script:python() { bool(OPS.search(str(T))) };
 position p;
@@ -393,9 +401,9 @@ T x = { .m = \(f@p\|&f@p\), };
 |
 T x[...] = { [A] = { .m = \(f@p\|&f@p\), }, };
 |
-E.m = \(f@p\|&f@p\)
+E.n = \(f@p\|&f@p\)
 |
-E->m = \(f@p\|&f@p\)
+E->n = \(f@p\|&f@p\)
 )
 
 @script:python@

@@ -31,3 +31,24 @@ static void named_end(struct mmu_notifier *mn, const struct mmu_notifier_range *
 	if (driver->blocks)
 		mutex_lock(&driver->sem);
 }
+
+static void circle_end(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
+{
+	bool first = driver->x, second = first;
+
+	first = second;
+	second = first;
+	if (first)
+		mutex_lock(&driver->lock);
+}
+
+/* Another structure's member of a callback's name. */
+static void other_invalidate(struct driver *driver)
+{
+	mutex_lock(&driver->lock);
+}
+
+static void other_init(struct driver *driver)
+{
+	driver->invalidate = other_invalidate;
+}
