@@ -271,6 +271,33 @@ p << filled.p;
 @@
 coccilib.report.print_report(p[0], BLOCKABLE)
 
+@known depends on report && (mention || ranged)@
+identifier S;
+struct S *u;
+struct S v;
+position p;
+@@
+(
+u->blockable@p
+|
+v.blockable@p
+)
+
+@unknown depends on report && (mention || ranged)@
+expression E;
+position p != {known.p, filled.p};
+@@
+(
+E->blockable@p
+|
+E.blockable@p
+)
+
+@script:python@
+p << unknown.p;
+@@
+coccilib.report.print_report(p[0], "blockable of an unknown structure: check whether it is an update")
+
 @kept depends on report && (mention || ranged)@
 struct hmm_update *u;
 struct mmu_notifier_range *r;
