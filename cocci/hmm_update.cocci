@@ -273,30 +273,33 @@ coccilib.report.print_report(p[0], BLOCKABLE)
 
 @known depends on report && (mention || ranged)@
 identifier S;
+identifier m =~ "^(blockable|event)$";
 struct S *u;
 struct S v;
 position p;
 @@
 (
-u->blockable@p
+u->m@p
 |
-v.blockable@p
+v.m@p
 )
 
 @unknown depends on report && (mention || ranged)@
+identifier m =~ "^(blockable|event)$";
 expression E;
 position p != {known.p, filled.p};
 @@
 (
-E->blockable@p
+E->m@p
 |
-E.blockable@p
+E.m@p
 )
 
 @script:python@
+m << unknown.m;
 p << unknown.p;
 @@
-coccilib.report.print_report(p[0], "blockable of an unknown structure: check whether it is an update")
+coccilib.report.print_report(p[0], f"{m} of an unknown structure: check whether it is an update")
 
 @kept depends on report && (mention || ranged)@
 struct hmm_update *u;

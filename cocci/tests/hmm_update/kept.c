@@ -11,6 +11,7 @@ static int kept_sync(struct hmm_mirror *mirror, const struct hmm_update *update)
 	memcpy(&driver->other, update, sizeof(*update));
 	driver->third = kmemdup(update, sizeof(*update), GFP_NOWAIT);
 	queue_work(driver->wq, &driver->work);
+	trace_event(driver->copy.event);
 	if (MAY_WAIT(update) || driver->copy.blockable)
 		driver_wait(driver);
 	return 0;
