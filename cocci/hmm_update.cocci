@@ -273,33 +273,38 @@ coccilib.report.print_report(p[0], BLOCKABLE)
 
 @known depends on report && (mention || ranged)@
 identifier S;
-identifier m =~ "^(blockable|event)$";
 struct S *u;
 struct S v;
 position p;
 @@
 (
-u->m@p
+u->blockable@p
 |
-v.m@p
+v.blockable@p
+|
+u->event@p
+|
+v.event@p
 )
 
 @unknown depends on report && (mention || ranged)@
-identifier m =~ "^(blockable|event)$";
 expression E;
 position p != {known.p, filled.p};
 @@
 (
-E->m@p
+E->blockable@p
 |
-E.m@p
+E.blockable@p
+|
+E->event@p
+|
+E.event@p
 )
 
 @script:python@
-m << unknown.m;
 p << unknown.p;
 @@
-coccilib.report.print_report(p[0], f"{m} of an unknown structure: check whether it is an update")
+coccilib.report.print_report(p[0], "a member of an unknown structure: check whether it is an update")
 
 @kept depends on report && (mention || ranged)@
 struct hmm_update *u;
