@@ -86,7 +86,10 @@ def killer(name: str, verdict: Verdict, last: str, console: str) -> str:
     if lost(console):
         raise LabError(Status.NO_RESULT, f"{name}: {lost(console)}",
                        "give the guest a larger log_buf_len (lab/engines/boot.py)")
-    return f"{name} {last} does not end" if verdict.status and last else ""
+    if verdict.status and not last:
+        raise LabError(Status.NO_RESULT, f"{name}: the guest ended before its first test",
+                       "repeat it: what was killed is remembered")
+    return f"{name} {last} does not end" if verdict.status else ""
 
 
 def test(context: Context, stack: Stack, kernel: Kernel) -> str:
