@@ -58,3 +58,16 @@ class Kit(Repository):
         cures = dict(re.findall(r"(?m)^(\w+) +\w+ +(\S+)", (ROOT / "kit/cases").read_text()))
         controls = re.findall(r'"(\w+)", \w+, CONTROL', (ROOT / "kit/mn-kit.c").read_text())
         self.assertEqual({cures[name] for name in controls}, {"-"})
+
+    def test_reap(self) -> None:
+        """A process that is held in its exit is reaped on any kernel since v5.15."""
+        subprocess.run(["make", "-sC", self.root / "kit", "reap"], check=True)
+        reap = self.root / "kit/reap"
+        for words in ((), ("--hold",), ("x",), ("1",), ("--hold", "2147483647")):
+            self.assertEqual(subprocess.run([reap, *words], capture_output=True).returncode, 2)
+        with subprocess.Popen(["sleep", "10000"]) as victim:
+            done = subprocess.run([reap, "--hold", str(victim.pid)], capture_output=True, text=True)
+            self.assertEqual(victim.wait(GUARD), -signal.SIGKILL)
+        if "not implemented" in done.stdout:
+            self.skipTest("no process_mrelease() in this kernel")
+        self.assertEqual((done.stdout, done.returncode), ("reaped\n", 0))

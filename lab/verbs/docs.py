@@ -28,8 +28,8 @@ def record(root: Path, place: Path, stack: Stack) -> Path:
     """
     target = root / f"docs/results/{stack.name}.json"
     report, earlier = read_json(place / stack.file("report.json")), read_json(target)
-    if not report:
-        raise LabError(Status.NO_RESULT, f"{place / stack.file('report.json')} is missing",
+    if "kernels" not in report:
+        raise LabError(Status.NO_RESULT, f"{place / stack.file('report.json')} has no whole run",
                        f"make run {stack.command}")
     kernels = report["kernels"]
     judged = [*kernels.values(), *report.get("selftests", {}).values(), report.get("kunit", {})]

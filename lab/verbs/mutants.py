@@ -15,7 +15,7 @@ from lab.kernel.source import Source
 from lab.kernel.tree import Mutant
 from lab.suites import kunit
 from lab.suites.suite import Planned
-from lab.verbs.context import Context, provenance, series_key, suite_of, unknown
+from lab.verbs.context import Context, Proofs, provenance, series_key, suite_of, unknown
 
 FOLDER = ROOT / "proof/mutants"
 
@@ -86,7 +86,10 @@ def killer(name: str, verdict: Verdict, last: str, console: str) -> str:
     if lost(console):
         raise LabError(Status.NO_RESULT, f"{name}: {lost(console)}",
                        "give the guest a larger log_buf_len (lab/engines/boot.py)")
-    return f"{name} {last} does not end" if verdict.status and last else ""
+    if verdict.status and not last:
+        raise LabError(Status.NO_RESULT, f"{name}: the guest ended before its first test",
+                       "repeat it: what was killed is remembered")
+    return f"{name} {last} does not end" if verdict.status else ""
 
 
 def test(context: Context, stack: Stack, kernel: Kernel) -> str:
@@ -131,10 +134,15 @@ def run(context: Context, stack: Stack) -> None:
             kept.unlink(missing_ok=True)
         whole = patched(stack, source)
         unharmed(context, stack, whole, mutants)
+        proofs = Proofs(source)
         for number, mutant in enumerate(mutants, 1):
-            found = test(context, stack, changed(whole, mutant, f"mutant-{mutant.name}"))
+            kernel = changed(whole, mutant, f"mutant-{mutant.name}")
+            boots = boots_of(stack, kernel)
+            found = proofs.get(kernel.name, boots) or test(context, stack, kernel)
             if found:
                 killed[mutant.name] = found
+                if not mutant.reports:  # the key does not have the pattern
+                    proofs.put(kernel.name, boots, found)
             else:
                 context.tally.fail(Status.TEST_FAILED, f"mutant {mutant.name} survived")
             shown = f"killed by {found}" if found else "SURVIVED"

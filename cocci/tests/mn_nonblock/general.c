@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Input for mn_nonblock.cocci; its output is in mn_nonblock.report. Not compiled. */
+/* Input for mn_nonblock.cocci; its output is in ../mn_nonblock.report. Not compiled. */
 
 /* ---- fine: nothing of this is reported */
 
@@ -201,4 +201,4 @@ static const struct mmu_notifier_ops wrong_code_ops = { .invalidate_range_start 
 static const struct mmu_notifier_ops refusing_all_ops = { .invalidate_range_start = refusing_all_start };
 static const struct mmu_interval_notifier_ops wrong_mni_ops = { .invalidate = wrong_invalidate };
 static const struct mmu_interval_notifier_ops sleeping_mni_ops = { .invalidate_start = sleeping_invalidate };
-static const struct hmm_mirror_ops sleeping_mirror_ops = { .sync_cpu_device_pagetables = sleeping_sync };
+static struct driver driver = { .mirror = { .sync_cpu_device_pagetables = sleeping_sync } };

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* For hmm_update.cocci: it makes hmm_update.converted.c of hmm_update.c. Not compiled. */
+/* For hmm_update.cocci: the usual callback; its output is in general.converted. Not compiled. */
 
 static int forward(struct driver *driver, const struct hmm_update *update);
+
+/* What it prints is left to the reader. */
+static void trace(const struct hmm_update *update)
+{
+	pr_debug("%d\n", update->event);
+}
 
 /* The usual callback; its interval tree is inclusive. */
 static int driver_sync(struct hmm_mirror *mirror, const struct hmm_update *update)
@@ -22,7 +28,7 @@ static int driver_sync(struct hmm_mirror *mirror, const struct hmm_update *updat
 	return forward(driver, update);
 }
 
-/* Not a callback, but it is handed on. The name range is taken. */
+/* Not a callback, but it is passed on. The name range is taken. */
 static int forward(struct driver *driver, const struct hmm_update *update)
 {
 	const struct hmm_update *alias = update;
@@ -34,12 +40,6 @@ static int forward(struct driver *driver, const struct hmm_update *update)
 			driver_wait(driver);
 	}
 	return 0;
-}
-
-/* What it prints is for whoever converts it: it is reported. */
-static void trace(const struct hmm_update *update)
-{
-	pr_debug("%d\n", update->event);
 }
 
 /* Converted already, and one that has another struct with a blockable. */
