@@ -218,7 +218,7 @@ class Verbs(FakeLab):
                 (Verdict(Status.GUEST), "z", "", "z does not end")):
             self.assertEqual(mutants.killer("kit", verdict, last, console), f"kit {found}")
         self.assertEqual(mutants.killer("kit", Verdict(), "z", ""), "")
-        for last, console in (("z", dropped), ("", "")):  # and a guest without a test proves nothing
+        for last, console in (("z", dropped), ("", "")):  # no test ran: no proof
             self.assertRaises(LabError, mutants.killer, "kit", cut, last, console)
 
 
