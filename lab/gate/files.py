@@ -105,6 +105,11 @@ def selftests_config(src: Path, paths: list[Path]) -> list[Words]:
     return [["sh", "-c", LOST, "sh", src, path] for path in paths]
 
 
+def cocci(_src: Path, paths: list[Path]) -> list[Words]:
+    script = 'spatch --parse-cocci "$1" > /dev/null 2>&1 || echo "$1: error: cannot be parsed"'
+    return [["sh", "-c", script, "sh", path] for path in paths]
+
+
 def rst(_src: Path, paths: list[Path]) -> list[Words]:
     wide = 'length > 80 {print FILENAME ":" FNR ": warning: over 80 columns: " $0}'
     html: list[Words] = [["rst2html", "--report=2", "--halt=5", one, "/dev/null"] for one in paths]
@@ -116,6 +121,7 @@ CHECKERS: dict[str, tuple[str, Commands]] = {
     "selftests config": (r"^tools/testing/selftests/.*/config$", selftests_config),
     "kernel-doc": (r"^(?!tools/|samples/).*\.[ch]$", kernel_doc),
     "coccicheck": (r"^(?!tools/|samples/).*\.c$", coccicheck),
+    "semantic patches": (r"\.cocci$", cocci),
     "rst": (r"\.rst$", rst),
     "shellcheck": (r"(?:\.sh|/run_vmtests)$", lambda _, paths: [
         ["shellcheck", "-f", "gcc", "-S", "warning", *paths]])}

@@ -15,7 +15,7 @@ from lab.base.proc import Shell, ask
 
 COVER = "0000-cover-letter.patch"
 # Paths of tests, documentation, and the lines that build, list or keep them.
-TESTS = re.compile(r"Documentation/|MAINTAINERS$|tools/testing/|lib/test_hmm"
+TESTS = re.compile(r"Documentation/|MAINTAINERS$|tools/testing/|scripts/coccinelle/|lib/test_hmm"
                    r"|.*/(tests/|Kconfig(\.debug)?$|Makefile$|\w+_kunit\.c$)")
 WORDS = re.compile(r"Documentation/|MAINTAINERS$")
 # A line that stands in a comment, or is blank, in kernel style.

@@ -7,11 +7,13 @@ import subprocess
 from pathlib import Path
 
 from lab.base.data import ROOT
+from lab.kernel import queue
 from lab.tests.repository import Repository
-from lab.verbs import mutants
+from lab.verbs import intree, mutants
 
 COCCI, TESTS = ROOT / "cocci", ROOT / "cocci/tests"
 SCRIPTS = ("mn_nonblock", "hmm_update")
+CHECK = "scripts/coccinelle/locks/mmu_notifier_nonblock.cocci"  # of the part tools
 EVERY = mutants.read(mutants.FOLDER / "cocci")
 
 
@@ -64,3 +66,17 @@ class Cocci(Repository):
         self.assertIn("remap_chunk -> far_remap -> alloc_page(GFP_KERNEL), far_helper.c:6",
                       "\n".join(self.spatch(script, "report", *files)))
         self.assertEqual(self.spatch(script, "report", files[1]), ["no callback found"])
+
+    def test_check_in_the_tree(self) -> None:
+        # What series/7.3/tools adds; modes org and context find the places that mode report finds.
+        text = intree.carried(queue.added(queue.check(ROOT / "series/7.3/tools"))[CHECK], CHECK)
+        script, name = self.write("check.cocci", text), "mn_nonblock"
+        shutil.copytree(TESTS / name, self.root / name)
+        found = self.spatch(script, "report", "--no-includes", "--dir", name)
+        self.assertEqual(found, (TESTS / f"{Path(CHECK).stem}.report").read_text().splitlines())
+        org = "\n".join(self.spatch(script, "org", "--no-includes", "--dir", name))
+        self.assertEqual(sorted(re.findall(r"view:(\S+)::face=.*::linb=(\d+)::", org)),
+                         sorted(tuple(line.split(":")[:2]) for line in found))
+        context = self.spatch(script, "context", "--no-includes", "--dir", name)
+        removed = [line for line in context if re.match(r"-(?!--)", line)]
+        self.assertEqual(len(removed), len(found))
