@@ -19,12 +19,16 @@ WITHOUT_KIT = ("run", "revert", "gate", "tree", "refresh", "intree", "pack", "te
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Part:
-    """A patch queue with a cover letter; `tests` maps paths it adds to masters in intree/."""
+    """A patch queue with a cover letter; `tests` maps paths it adds to masters in intree/.
+
+    `example` is a module of this repository that has to build on the part.
+    """
 
     name: str
     purpose: str
     upstream: bool
     checked: bool
+    example: str = ""
     tests: dict[str, str] = field(default_factory=dict)
 
 

@@ -205,10 +205,12 @@ class Kernel:
             shell, folder, self.src, origin, products, self.source.cache,
             f"{self.name} {origin.name}"))
 
-    def module(self, source: str) -> None:
-        made = self.place / "module" / Path(source).with_suffix(".ko").name
-        self.step("module", self.key, made, lambda shell: build.module(
-            shell, made.parent, self.src, self.src / source, self.source.cache))
+    def module(self, source: Path) -> None:
+        """Build one source, of the tree or not, as a module."""
+        name = f"module-{source.stem}"
+        made = self.place / name / f"{source.stem}.ko"
+        self.step(name, key(self.key, source.read_bytes()), made, lambda shell: build.module(
+            shell, made.parent, self.src, source, self.source.cache))
 
     def tool(self) -> Path:
         self.copy_out("gen_init_cpio", self.source.identity, "usr/gen_init_cpio")

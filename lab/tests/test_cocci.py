@@ -52,6 +52,14 @@ class Cocci(Repository):
                     wrong = self.write(f"{name}.cocci", one.changed(script.read_text()))
                     self.assertNotEqual(self.results(wrong), wanted, one.name)
 
+    def test_example(self) -> None:
+        # my_range.c is what hmm_update.cocci makes of my_update.c, and nothing is left to do.
+        example = ROOT / "docs/example"
+        work = self.write("driver.c", (example / "my_update.c").read_text())
+        self.spatch(COCCI / "hmm_update.cocci", "patch", "--in-place", work.name)
+        self.assertEqual(code(work.read_text()), code((example / "my_range.c").read_text()))
+        self.assertEqual(self.spatch(COCCI / "hmm_update.cocci", "report", work.name), [])
+
     def test_modes(self) -> None:
         # Several processes and mode org find the same; mode org does not name the callbacks.
         script, name = COCCI / "mn_nonblock.cocci", "mn_nonblock"

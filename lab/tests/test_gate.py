@@ -89,7 +89,7 @@ class Gate(Repository):
                      "1.0: gcc W=1, sparse: 2 patches, 2 checked, nothing new", "rst: 1",
                      "coccicheck: 2 patches", "selftests gcc -Wall: 1 patches, 1 checked"):
             self.assertIn(line, output)
-        self.assertEqual((self.tally.passed, self.tally.status), (11, Status.OK))
+        self.assertEqual((self.tally.passed, self.tally.status), (12, Status.OK))
 
     def test_a_new_warning_names_patch_file_and_line(self) -> None:
         found = self.found({"mm/x.c": "int a;\n"}, {"mm/x.c": "gcc: z\n"}, {"mm/x.c": "\ngcc: z\n"})

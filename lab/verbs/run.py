@@ -62,6 +62,7 @@ def run(context: Context, stack: Stack) -> None:
         for one, verdict in zip(boots, context.boot(stack, boots), strict=True):
             found.setdefault(one.suite.name, {})[one.expect.kernel] = verdict
         compare(boots, found)
+        build_modules(stack, source)
         scripts = run_scripts(stack, source)
         write(stack, source, boots, found, scripts)
         show(stack, boots, found, scripts)
@@ -81,14 +82,22 @@ def compare(boots: list[Planned], found: Found) -> None:
                 one.folder.forget()
 
 
+def build_modules(stack: Stack, source: Source) -> None:
+    """Build what has to link as a module: what test_hmm.sh loads, and the parts' examples."""
+    kernel, first = patched(stack, source), before(stack, source)
+    kernel.checkout()
+    tests = sorted((kernel.src / "lib").glob("test_hmm*.c")) if stack.base.kit else []
+    examples = [stack.root / part.example for part in stack.parts if part.example]
+    for one in (kernel, first):
+        for path in ([*tests, *examples] if one is kernel else examples) if one else ():
+            one.module(path)
+
+
 def run_scripts(stack: Stack, source: Source) -> dict[str, Verdict]:
-    """Judge test_hmm.sh by kernel; what it loads has to link as a module."""
+    """Judge test_hmm.sh by kernel."""
     if not stack.base.kit:
         return {}
     kernel, first = patched(stack, source), before(stack, source)
-    kernel.checkout()
-    for path in sorted((kernel.src / "lib").glob("test_hmm*.c")):
-        kernel.module(f"lib/{path.name}")
     kernels = {STOCK: first, PATCHED: kernel}
     judged = {name: test_hmm_sh.run(one.src, stock=name == STOCK)
               for name, one in kernels.items() if one}
