@@ -38,7 +38,8 @@ FILE_IGNORED = {
     "ENOSYS": "the program asks whether a system call is there",
     "VOLATILE": "memory that another process changes, in user space"}
 CHECKPATCH = ("--strict", "--no-summary", "--terse", "--show-types", "--no-signoff")
-SOURCES = ("docs/example", "kit", "proof/bench", "proof/soak", "lab/suites")  # C files in kernel style
+# C files in kernel style
+SOURCES = ("docs/example", "kit", "proof/bench", "proof/soak", "lab/suites")
 CODESPELL = ("--ignore-words-list=damon,filp,registerd",
              "--skip=.git,build,__pycache__,.mypy_cache")
 # Hosts a file may point at: public, lasting, and not of one machine or one package registry.

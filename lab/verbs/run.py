@@ -88,8 +88,8 @@ def build_modules(stack: Stack, source: Source) -> None:
     kernel.checkout()
     tests = sorted((kernel.src / "lib").glob("test_hmm*.c")) if stack.base.kit else []
     examples = [stack.root / part.example for part in stack.parts if part.example]
-    for one in (kernel, first):
-        for path in ([*tests, *examples] if one is kernel else examples) if one else ():
+    for one, paths in ((kernel, [*tests, *examples]), (first or kernel, examples)):
+        for path in paths:
             one.module(path)
 
 
