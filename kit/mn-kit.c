@@ -28,8 +28,8 @@
 #define HANG_MS		6000
 /* What the kernel does in its own time, the OOM reaper for one: no haste */
 #define PATIENCE_MS	60000
-/* An interval notifier from 0 of this length covers any process */
-#define WHOLE_MM	(1ull << 47)
+/* An interval notifier from 0 of this length covers any process, on any architecture */
+#define WHOLE_MM	(1ull << 62)
 
 enum { FIRST, MIDDLE, LAST };
 

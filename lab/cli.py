@@ -36,8 +36,9 @@ WORDS = {
     "BASE": "7.3", "PART": "debug", "TREE": "DIR", "PATCH": "slug", "MUTANT": "name",
     "KERNEL": "kasan", "DURATION": "300", "FROM": "7.3", "TO": "6.12", "RECORD": "6.12",
     "LOGS": "DIR", "GATE": "no", "ENGINE": "qemu", "SKIP": "yes",
-    "FORMAT": "kcidb|junit|ktap", "ORIGIN": "name"}
+    "FORMAT": "kcidb|junit|ktap", "ORIGIN": "name", "ARCH": "arm64"}
 ON = ("BASE", "PART", "TREE")
+VARIANT = ("ARCH", "KERNEL")
 BOOTED = (*ON, "ENGINE")
 
 
@@ -45,7 +46,7 @@ def write_docs(context: Context, _stack: Stack) -> None:
     if (name := context.word("RECORD")) == "model":
         write_json(ROOT / "docs/model.json", read_json(context.build / "model.json"))
     elif name:
-        stack = context.series.stack(name, context.word("PART"))
+        stack = context.series.stack(name, *map(context.word, ("PART", *VARIANT)))
         print(f"recorded in {docs.record(ROOT, context.source(stack).place, stack)}")
     docs.write(context.series)
 
@@ -63,7 +64,7 @@ def port(context: Context, _stack: Stack) -> None:
 
 VERBS = (
     Verb("run", "the suites on the stock and on the patched kernel, in a table",
-         (*BOOTED, "SKIP"), run.run, run.plan),
+         (*BOOTED, "SKIP", *VARIANT), run.run, run.plan),
     Verb("revert", "take each patch out alone: its cases must fail", (*BOOTED, "PATCH"),
          revert.run, revert.plan),
     Verb("steps", "run the tests at each patch, from the first patch that adds them", BOOTED,
@@ -83,7 +84,7 @@ VERBS = (
     Verb("model", "spin searches the model of the traversal; herd7 runs the litmus tests", (),
          model.run),
     Verb("report", "write the last run for a fleet: KCIDB 5.3, JUnit or KTAP",
-         (*ON, "FORMAT", "ORIGIN"), formats.run),
+         (*ON, "FORMAT", "ORIGIN", *VARIANT), formats.run),
     Verb("pack", "write the boots of run to a directory for another machine", ON, pack.pack,
          run.plan),
     Verb("judge", "judge the logs of boots again, without booting", ("LOGS",), pack.judge),
@@ -98,7 +99,7 @@ VERBS = (
     Verb("send", "write a part as mails for git send-email to build/BASE/send/PART", ON,
          send.send),
     Verb("docs", "make the tables of docs/; RECORD= keeps the last run first",
-         ("RECORD", "PART", "TREE"), write_docs),
+         ("RECORD", "PART", "TREE", *VARIANT), write_docs),
     Verb("test", "everything, for one base or for all", BOOTED, everything.test))
 
 
@@ -142,7 +143,9 @@ def parse(argv: Sequence[str]) -> tuple[Verb, Context, bool]:
 def dispatch(argv: Sequence[str]) -> Status:
     verb, context, dryrun = parse(argv)
     base = context.word("BASE") or next(iter(context.series.bases))
-    stack = context.series.stack(base, context.word("PART") if "BASE" in verb.words else "")
+    part = context.word("PART") if "BASE" in verb.words else ""
+    variant = map(context.word, VARIANT) if set(VARIANT) <= set(verb.words) else ()
+    stack = context.series.stack(base, part, *variant)
     if "BASE" in verb.words:
         stack.allows(verb.name)
     if not dryrun:

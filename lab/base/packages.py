@@ -14,7 +14,6 @@ BUILD = {
     "xz": "xz-utils", "perl": "perl", "/usr/include/libelf.h": "libelf-dev",
     "/usr/include/stdlib.h": "libc6-dev",
     "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring"}
-GUEST = {"qemu-system-x86_64": "qemu-system-x86"}
 LINT = {"shellcheck": "shellcheck", "codespell": "codespell", "mypy": "mypy", "perl": "perl",
         "unifdef": "unifdef"}
 MODEL = {"spin": "spin"}

@@ -21,9 +21,7 @@ IMAGE, INITRD, BOOT, JUDGE, RAN = "image", "initrd.cpio", "boot.json", "judge.js
 CONSOLE, RESULTS = "console.log", "results.log"
 # printk.devkmsg=on: the kit marks its cases in the log, and none of these lines may be dropped.
 # log_buf_len: 7.3 prints from a thread, which falls far behind a kernel that prints much.
-# no_timer_check: on a loaded machine, x86 finds no timer interrupt in time, and panics.
-APPEND = ("console=ttyS0 ignore_loglevel printk.devkmsg=on log_buf_len=16M reboot=t panic=-1 "
-          "no_timer_check kunit.enable=0")
+APPEND = "ignore_loglevel printk.devkmsg=on log_buf_len=16M reboot=t panic=-1 kunit.enable=0"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from lab.base import packages
 from lab.base.errors import LabError, Status
 from lab.base.proc import Progress, Shell, ask, parallel
 from lab.engines.boot import CONSOLE, IMAGE, INITRD, RESULTS, Boot, Folder, Machine
+from lab.kernel.build import ARCHES
 
 KVM_SECONDS = 10.0  # a kernel without a root file system that takes longer under KVM hangs
 AT_ONCE = 4  # boots at the most; a guest seldom uses both of its CPUs
@@ -26,20 +27,20 @@ def command(boot: Boot, accelerator: str) -> list[str]:
 
     A socket for each CPU: without ACPI the kernel counts CPUs by the MP table.
     """
-    machine = boot.machine
+    machine, arch = boot.machine, ARCHES[boot.arch]
     return [
-        "qemu-system-x86_64", "-machine", "pc", "-cpu", "max",
-        "-smp", f"{machine.cpus},sockets={machine.cpus}", "-m", f"{machine.memory}",
-        "-accel", accelerator, "-nodefaults", "-display", "none", "-no-reboot", "-kernel", IMAGE,
-        *machine.options, "-initrd", INITRD, "-serial", f"file:{CONSOLE}",
-        "-serial", f"file:{RESULTS}", "-append", machine.append]
+        arch.qemu, *arch.machine, "-smp", f"{machine.cpus},sockets={machine.cpus}",
+        "-m", f"{machine.memory}", "-accel", accelerator, "-nodefaults", "-display", "none",
+        "-no-reboot", "-kernel", IMAGE, *machine.options, "-initrd", INITRD,
+        "-serial", f"file:{CONSOLE}", "-chardev", f"file,id=results,path={RESULTS}", *arch.results,
+        "-append", machine.append]
 
 
 class Qemu:
     """QEMU on this machine; it installs itself through `packages`."""
 
-    def __init__(self, build: Path) -> None:
-        packages.need(packages.GUEST, build / "packages.log")
+    def __init__(self, build: Path, arch: str) -> None:
+        packages.need(dict(ARCHES[arch].packages), build / "packages.log")
 
     def accelerator(self, folder: Folder, boot: Boot) -> str:
         """Give "kvm" where this kernel ends under it without an initrd, else "tcg".

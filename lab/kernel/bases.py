@@ -41,7 +41,9 @@ class Base:
     package: str = ""
     suite: str = ""
     proven: str
-    arch: tuple[str, ...]
+    arch: tuple[str, ...]  # the first one is built
+    kernels: tuple[str, ...] = ()
+    kernel: str = ""  # the one of `kernels` that is built
     kit: bool = True
     features: frozenset[str] = frozenset()  # each with BASE_ in front of it
     stock: dict[str, str] = field(default_factory=dict)
@@ -52,6 +54,22 @@ class Base:
     @property
     def needs_tree(self) -> bool:
         return not self.package
+
+    @property
+    def variant(self) -> str:
+        """Give the end of names for another architecture or kernel than the usual ones."""
+        others = [one for one in (self.arch[0], self.kernel) if one and one != next(iter(ARCHES))]
+        return "".join(f"-{one}" for one in others)
+
+    @property
+    def fragments(self) -> tuple[str, ...]:
+        """Give the configuration fragments that each kernel of this base has."""
+        return (f"soak-{self.kernel}", "soak-users") if self.kernel else ()
+
+    def variants(self) -> "list[Base]":
+        """Give the base for each architecture and kernel that `run` knows, the usual one first."""
+        archs = [replace(self, arch=(arch,)) for arch in self.arch[1:]]
+        return [self, *archs, *(replace(self, kernel=kernel) for kernel in self.kernels)]
 
 
 @dataclass(frozen=True)
@@ -70,7 +88,7 @@ class Stack:
 
     @property
     def name(self) -> str:
-        return f"{self.base.name}{self.suffix}"
+        return f"{self.base.name}{self.base.variant}{self.suffix}"
 
     def file(self, name: str) -> str:
         """Give the name of a file of this stack among those of its base: report-debug.json."""
@@ -80,7 +98,9 @@ class Stack:
     @property
     def command(self) -> str:
         part = f" PART={self.parts[-1].name}" if self.lower else ""
-        return f"BASE={self.base.name}{part}"
+        arch = f" ARCH={self.base.arch[0]}" if self.base.arch[0] != next(iter(ARCHES)) else ""
+        kernel = f" KERNEL={self.base.kernel}" if self.base.kernel else ""
+        return f"BASE={self.base.name}{part}{arch}{kernel}"
 
     @property
     def patches(self) -> list[Path]:
@@ -122,12 +142,24 @@ class Series:
         return sorted((stack for base in self.bases.values() for stack in self.stacks(base)),
                       key=lambda stack: (stack.base.needs_tree, stack.lower is not None))
 
-    def stack(self, base: str, part: str = "") -> Stack:
+    def recorded(self) -> list[Stack]:
+        """Give all stacks, then those of `run` on another architecture or kernel."""
+        return [*self.all_stacks(), *(self.stacks(one)[0] for base in self.bases.values()
+                                      for one in base.variants()[1:])]
+
+    def stack(self, base: str, part: str = "", arch: str = "", kernel: str = "") -> Stack:
         """Give the stack of a base that has a part, or its first; USAGE names those there are."""
         if base not in self.bases:
             raise LabError(Status.USAGE, f"unknown base {base!r}",
                            f"BASE is one of: {' '.join(self.bases)}")
-        stacks = self.stacks(self.bases[base])
+        chosen = self.bases[base]
+        for word, value, known in (("ARCH", arch, chosen.arch), ("KERNEL", kernel, chosen.kernels)):
+            if value and value not in known:
+                raise LabError(Status.USAGE, f"base {base} has no {word}={value}",
+                               f"{word} is one of: {' '.join(known) or 'none'}")
+        if kernel or arch not in ("", chosen.arch[0]):
+            chosen = replace(chosen, arch=(arch or chosen.arch[0],), kernel=kernel)
+        stacks = self.stacks(chosen)
         holders = {one.name: stack for stack in stacks for one in stack.parts}
         if part and part not in holders:
             raise LabError(Status.USAGE, f"base {base} has no part {part!r}",
@@ -152,7 +184,7 @@ def read(root: Path) -> Series:
 
 
 def read_base(where: str, name: str, table: Any) -> Base:
-    base = made(Base, where, table, name=name)
+    base = made(Base, where, table, name=name, kernel="")
     parts = tuple(made(Part, f"{where}: a part", part) for part in base.parts)
     different = len({part.name for part in parts}) == len(parts)
     if not different or not parts or not parts[-1].checked:

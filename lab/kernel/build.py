@@ -4,8 +4,8 @@
 import os
 import re
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.base import memory
@@ -26,29 +26,53 @@ ENV = {
 
 @dataclass(frozen=True)
 class Arch:
-    """An architecture: its words for make, the image, what has to be built without ccache."""
+    """An architecture: how make, the compiler and QEMU name it, and its two serial lines."""
 
     name: str
     image: str  # below O/
-    make: tuple[str, ...] = ()
     # In depend mode ccache does not look into a file that another one takes in by .incbin: it gave
     # one kernel the image of another one of the same compressed length.
-    without_ccache: tuple[str, ...] = ()
+    without_ccache: tuple[str, ...]
+    qemu: str
+    machine: tuple[str, ...]  # words for QEMU
+    results: tuple[str, ...]  # words for QEMU: the second serial line
+    append: str  # words for the kernel: where its log and the results go
+    make: tuple[str, ...] = ()
+    prefix: str = ""  # of the cross compiler's commands
+    packages: Mapping[str, str] = field(default_factory=dict, hash=False)  # by command or file
+
+    @property
+    def gcc(self) -> str:
+        return f"{self.prefix}gcc"
 
 
-ARCHES = {"x86_64": Arch("x86_64", "arch/x86/boot/bzImage",
-                         without_ccache=("arch/x86/realmode/", "usr/"))}
+# no_timer_check: on a loaded machine, x86 finds no timer interrupt in time, and panics.
+# virt has one serial line only, hence the second one on PCI.
+CROSS = "aarch64-linux-gnu-"
+ARCHES = {
+    "x86_64": Arch(
+        "x86_64", "arch/x86/boot/bzImage", ("arch/x86/realmode/", "usr/"), "qemu-system-x86_64",
+        ("-machine", "pc", "-cpu", "max"), ("-serial", "chardev:results"),
+        "console=ttyS0 LAB_RESULTS=/dev/ttyS1 no_timer_check",
+        packages={"qemu-system-x86_64": "qemu-system-x86"}),
+    "arm64": Arch(
+        "arm64", "arch/arm64/boot/Image", ("usr/",), "qemu-system-aarch64",
+        ("-machine", "virt", "-cpu", "neoverse-n1"), ("-device", "pci-serial,chardev=results"),
+        "console=ttyAMA0 LAB_RESULTS=/dev/ttyS0",
+        ("ARCH=arm64", f"CROSS_COMPILE={CROSS}"), CROSS,
+        {"qemu-system-aarch64": "qemu-system-arm", f"{CROSS}gcc": "gcc-aarch64-linux-gnu",
+         "/usr/aarch64-linux-gnu/lib/libc.a": "libc6-dev-arm64-cross"})}
 
 
-def compiler() -> str:
+def compiler(arch: Arch = ARCHES["x86_64"]) -> str:
     """Identify the compiler: a new one means new objects."""
-    return ask(["gcc", "--version"], Status.NOT_BUILT).partition("\n")[0]
+    return ask([arch.gcc, "--version"], Status.NOT_BUILT).partition("\n")[0]
 
 
-def fragments(folder: Path, base: str, src: Path, alone: bool = False) -> list[Path]:
-    """Give vm.config, vm-BASE.config; unless `alone`, each whose `#WHERE# PATH...` is there."""
-    own = folder / f"vm-{base}.config"
-    found = [folder / "vm.config", *([own] if own.exists() else [])]
+def fragments(folder: Path, base: str, arch: str, src: Path, alone: bool = False) -> list[Path]:
+    """Give vm, vm-ARCH and vm-BASE; unless `alone`, each whose `#WHERE# PATH...` is there."""
+    own = [folder / f"vm-{name}.config" for name in (arch, base)]
+    found = [folder / "vm.config", *(path for path in own if path.exists())]
     for path in () if alone else sorted(folder.glob("*.config")):
         where = re.findall(r"^#WHERE# (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
         if any(all((src / name).exists() for name in names.split()) for names in where):
@@ -78,10 +102,10 @@ def holds(line: str, have: set[str]) -> bool:
     return off is not None and not any(other.startswith(f"{off[1] or off[2]}=") for other in have)
 
 
-def make(src: Path, *words: str | Path) -> list[str | Path]:
+def make(src: Path, arch: Arch, *words: str | Path) -> list[str | Path]:
     """Give a kernel make command; the output directory in the tree keeps the paths relative."""
-    cc = ["CC=ccache gcc"] if shutil.which("ccache") else []
-    return ["make", "-C", src.absolute(), "O=O", f"-j{os.cpu_count()}", *cc, *words]
+    cc = [f"CC=ccache {arch.gcc}"] if shutil.which("ccache") else []
+    return ["make", "-C", src.absolute(), "O=O", f"-j{os.cpu_count()}", *cc, *arch.make, *words]
 
 
 def environment(cache: Path) -> dict[str, str]:
@@ -90,14 +114,14 @@ def environment(cache: Path) -> dict[str, str]:
     return {**ENV, **{f"CCACHE_{name}": value for name, value in ccache.items()}}
 
 
-def configure(shell: Shell, src: Path, paths: Sequence[Path], cache: Path) -> None:
+def configure(shell: Shell, src: Path, arch: Arch, paths: Sequence[Path], cache: Path) -> None:
     """Write src/O/.config: tinyconfig plus the fragments; NOT_BUILT names lost options."""
     env = environment(cache)
-    shell.run(make(src, "tinyconfig"), Status.NOT_BUILT, env=env)
+    shell.run(make(src, arch, "tinyconfig"), Status.NOT_BUILT, env=env)
     merge: list[str | Path] = ["scripts/kconfig/merge_config.sh", "-m", "-O", "O", "O/.config",
                                *paths]
     shell.run(merge, Status.NOT_BUILT, cwd=src, env=env)
-    shell.run(make(src, "olddefconfig"), Status.NOT_BUILT, env=env)
+    shell.run(make(src, arch, "olddefconfig"), Status.NOT_BUILT, env=env)
     text = "".join(path.read_text(encoding="utf-8") for path in paths)
     lost = lost_options((src / "O/.config").read_text(encoding="utf-8"), text)
     if lost:
@@ -118,11 +142,10 @@ def image(shell: Shell, src: Path, arch: Arch, cache: Path, title: str, expected
     env = environment(cache)
     plain = {**env, "CCACHE_DISABLE": "1"}
     progress = Progress(f"build {title}", lambda: f"{done()}{target} objects,")
-    if arch.without_ccache:
-        shell.run(make(src, *arch.make, *arch.without_ccache), Status.NOT_BUILT, env=plain)
-    shell.run(make(src, *arch.make, "vmlinux", "modules_prepare"), Status.NOT_BUILT, env=env,
+    shell.run(make(src, arch, *arch.without_ccache), Status.NOT_BUILT, env=plain)
+    shell.run(make(src, arch, "vmlinux", "modules_prepare"), Status.NOT_BUILT, env=env,
               progress=progress)
-    shell.run(make(src, *arch.make, Path(arch.image).name), Status.NOT_BUILT, env=plain)
+    shell.run(make(src, arch, Path(arch.image).name), Status.NOT_BUILT, env=plain)
     memory.write_atomic(expected, str(max(done(), int(total or 0))))
 
 
@@ -130,14 +153,14 @@ def objects(log: Path, begin: int = 0) -> int:
     return len(OBJECT.findall(log.read_bytes()[begin:])) if log.exists() else 0
 
 
-def module(shell: Shell, folder: Path, src: Path, source: Path, cache: Path) -> None:
+def module(shell: Shell, folder: Path, src: Path, arch: Arch, source: Path, cache: Path) -> None:
     """Build one source of the tree as a module; NOT_BUILT if a symbol is not exported."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for path in (source, *source.parent.glob(f"{source.stem}*.h")):
         shutil.copyfile(path, folder / path.name)
     (folder / "Makefile").write_text(f"obj-m := {source.stem}.o\n", encoding="utf-8")
-    external(shell, folder, src, cache, f"{source.stem} as a module", "modules")
+    external(shell, folder, src, arch, cache, f"{source.stem} as a module", "modules")
     # 6.1 only warns.
     undefined = re.findall(r"\S+ \[\S+\] undefined!", shell.log.read_text(encoding="utf-8"))
     if undefined:
@@ -145,23 +168,25 @@ def module(shell: Shell, folder: Path, src: Path, source: Path, cache: Path) -> 
                        "export the symbol, or do without it")
 
 
-def external(shell: Shell, folder: Path, src: Path, cache: Path, title: str, *targets: str) -> None:
+def external(shell: Shell, folder: Path, src: Path, arch: Arch, cache: Path, title: str,
+             *targets: str) -> None:
     """Build an external module, or by its own Makefile a folder that has one."""
     out = (src / "O").absolute()
     # There is no Module.symvers: no in-tree module is built.
     symbols = f"KBUILD_EXTRA_SYMBOLS={out}/vmlinux.symvers"
     where: list[str | Path] = (["-C", out, f"M={folder.absolute()}"] if targets == ("modules",)
                                else ["-C", folder.absolute(), f"KDIR={out}"])
-    shell.run(["make", *where, symbols, *targets], Status.NOT_BUILT, env=environment(cache),
+    shell.run(["make", *where, symbols, *arch.make, *targets], Status.NOT_BUILT,
+              env=environment(cache),
               progress=Progress(f"build {title}"))
 
 
-def programs(shell: Shell, folder: Path, src: Path, origin: Path, products: Sequence[str],
-             cache: Path, title: str) -> None:
+def programs(shell: Shell, folder: Path, src: Path, arch: Arch, origin: Path,
+             products: Sequence[str], cache: Path, title: str) -> None:
     """Build the module and programs of a folder of this repository in a copy of it."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(origin, folder, ignore=shutil.ignore_patterns(*IGNORED))
-    external(shell, folder, src, cache, title, "module", "program")
+    external(shell, folder, src, arch, cache, title, "module", "program")
     for name in products:
         if not (folder / name).exists():
             raise LabError(Status.NOT_BUILT, f"{origin.name}/Makefile made no {name}; "

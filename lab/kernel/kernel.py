@@ -83,7 +83,7 @@ class Kernel:
         """Give what the kernel depends on: known without building it."""
         configs = [path.read_bytes() for path in sorted(CONFIGS.glob("*.config"))
                    if path.stem in self.fragments or not OTHERS.match(path.stem)]
-        return key(self.tree_key, build.compiler(), self.arch.name, *configs)
+        return key(self.tree_key, build.compiler(self.arch), self.arch.name, *configs)
 
     def __str__(self) -> str:
         parts = [f"{len(self.present)} patches" if self.present else "no patches"]
@@ -143,14 +143,15 @@ class Kernel:
     def config_fragments(self) -> list[Path]:
         own = [CONFIGS / f"{name}.config" for name in self.fragments]
         alone = any("#ALONE#" in path.read_text(encoding="utf-8") for path in own)
-        return [*build.fragments(CONFIGS, self.source.base.name, self.src, alone), *own]
+        return [*build.fragments(CONFIGS, self.source.base.name, self.arch.name, self.src, alone),
+                *own]
 
     def config_key(self, paths: Sequence[Path]) -> str:
         """Give what the configuration depends on: fragments, and the menus that patches touch."""
         menus = [self.src / name for name in sorted(queue.touched(list(self.present)))
                  if Path(name).name.startswith("Kconfig")]
         texts = [path.read_bytes() for path in (*paths, *menus) if path.exists()]
-        return key(self.source.identity, build.compiler(), self.arch.name, *texts)
+        return key(self.source.identity, build.compiler(self.arch), self.arch.name, *texts)
 
     def ready(self) -> None:
         self.checkout()
@@ -164,7 +165,7 @@ class Kernel:
         try:
             if not self.notes.recall("config", wanted):
                 self.notes.forget("config")
-                build.configure(shell, self.src, paths, self.source.cache)
+                build.configure(shell, self.src, self.arch, paths, self.source.cache)
                 self.notes.keep("config", wanted, True)
             counted = self.source.place / f"objects-{self.name}"
             build.image(shell, self.src, self.arch, self.source.cache, f"{self.name} kernel",
@@ -202,7 +203,7 @@ class Kernel:
         kit = memory.folder_key(ROOT / "kit", build.IGNORED)  # other folders use its sources
         wanted = key(self.key, kit, memory.folder_key(origin, build.IGNORED))
         self.step(origin.name, wanted, folder / products[-1], lambda shell: build.programs(
-            shell, folder, self.src, origin, products, self.source.cache,
+            shell, folder, self.src, self.arch, origin, products, self.source.cache,
             f"{self.name} {origin.name}"))
 
     def module(self, source: Path) -> None:
@@ -210,7 +211,7 @@ class Kernel:
         name = f"module-{source.stem}"
         made = self.place / name / f"{source.stem}.ko"
         self.step(name, key(self.key, source.read_bytes()), made, lambda shell: build.module(
-            shell, made.parent, self.src, source, self.source.cache))
+            shell, made.parent, self.src, self.arch, source, self.source.cache))
 
     def tool(self) -> Path:
         self.copy_out("gen_init_cpio", self.source.identity, "usr/gen_init_cpio")
@@ -222,7 +223,7 @@ class Kernel:
 
         def work(shell: Shell) -> None:
             self.notes.forget("kernel")
-            command = build.make(self.src, f"KCFLAGS={DEBUG}", name)
+            command = build.make(self.src, self.arch, f"KCFLAGS={DEBUG}", name)
             shell.run(command, Status.NOT_BUILT, env=build.environment(self.source.cache))
             copy_whole(self.src / "O" / name, made)
 
@@ -237,13 +238,15 @@ def copy_whole(source: Path, target: Path) -> None:
 
 
 def stock(source: Source) -> Kernel:
-    return Kernel(source, "stock", arch=build.ARCHES[source.base.arch[0]])
+    base = source.base
+    return Kernel(source, "stock", fragments=base.fragments, arch=build.ARCHES[base.arch[0]])
 
 
 def patched(stack: Stack, source: Source) -> Kernel:
     lower = patched(stack.lower, source) if stack.lower else stock(source)
     name = stack.parts[-1].name if stack.lower else "patched"
-    return Kernel(source, name, lower, tuple(stack.patches), arch=lower.arch)
+    return Kernel(source, name, lower, tuple(stack.patches), fragments=lower.fragments,
+                  arch=lower.arch)
 
 
 def changed(kernel: Kernel, change: Change, name: str = "") -> Kernel:

@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import shutil
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from lab.base.errors import LabError, Status
 from lab.base.memory import key
 from lab.base.proc import Progress, Shell, ask
 from lab.kernel.bases import Base
+from lab.kernel.build import ARCHES
+from lab.kernel.tree import copy as hard_links
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 # 450 MB of register tables that no object of the lab includes; a copied repository may lack them.
@@ -64,7 +67,10 @@ class Apt:
 
 
 class Source:
-    """The pristine tree of a base in build/BASE[-TREE]/stock/src; a given tree is only read."""
+    """The pristine tree of a base in build/BASE[-TREE]/stock/src; a given tree is only read.
+
+    A variant (BASE-arm64) has hard links to it, in a place of its own.
+    """
 
     def __init__(self, base: Base, build: Path, tree: Path | None = None) -> None:
         self.base = base
@@ -72,7 +78,9 @@ class Source:
         name = base.name
         if self.tree and not base.needs_tree:
             name += f"-{self.tree.name}-{key(str(self.tree))[:6]}"
-        self.place, self.cache = build / name, build / "cache"
+        self.place, self.cache = build / f"{name}{base.variant}", build / "cache"
+        usual = replace(base, arch=(next(iter(ARCHES)),), kernel="")
+        self.usual = Source(usual, build, tree) if base.variant else None
         self.src = self.place / "stock/src"
         self.shown: set[str] = set()  # what was reported as cached
 
@@ -120,10 +128,16 @@ class Source:
             return
         place, wanted = self.place / "stock", key(self.identity)
         place.mkdir(parents=True, exist_ok=True)
-        work = self.copy if self.tree else self.unpack
+        work = self.link if self.usual else self.copy if self.tree else self.unpack
         ran = memory.step(place, "source", wanted, self.src / "Makefile", work)
         print(f"  source: {self.tree or self.identity}{'' if ran else ' (cached)'}")
         self.shown.add("source")
+
+    def link(self, shell: Shell) -> None:
+        assert self.usual
+        with memory.lock(self.usual.place):
+            self.usual.fetch()
+            hard_links(shell, self.usual.src, self.src, objects=False)
 
     def copy(self, shell: Shell) -> None:
         assert self.tree

@@ -13,7 +13,7 @@ from lab.suites.suite import Suite
 OPTIONS = ("-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm", "-seed", "1")
 # Warnings are printed, information is not: a line costs printk, not a serial line. No address is
 # random.
-APPEND = "console=ttyS0 loglevel=6 reboot=t panic=-1 norandmaps"
+APPEND = "loglevel=6 reboot=t panic=-1 norandmaps"
 
 Rows = dict[str, int]
 

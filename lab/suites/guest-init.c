@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The guest's init: load the kit's module, run the kit's program with its
- * output on ttyS1, say how it ended, power off.
+ * output on LAB_RESULTS, say how it ended, power off.  The kernel gives its
+ * init each boot parameter that it does not know as a variable.
  *
  * A boot parameter kit.args=--case,foo gives the program other arguments;
  * lab.run=/path,arg,arg runs another program, and loads nothing.
@@ -11,6 +12,7 @@
 #include <libgen.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
@@ -33,11 +35,12 @@ static void setting(const char *path, const char *value)
 		close(fd);
 }
 
-/* Results go through a raw ttyS1: no echo, no line discipline of its own. */
+/* Results go through a raw serial line: no echo, no line discipline of its own. */
 static int open_results(void)
 {
+	const char *path = getenv("LAB_RESULTS");
 	struct termios tio;
-	int fd = open("/dev/ttyS1", O_RDWR | O_NOCTTY);
+	int fd = path ? open(path, O_RDWR | O_NOCTTY) : -1;
 
 	if (fd >= 0 && tcgetattr(fd, &tio) == 0) {
 		cfmakeraw(&tio);
@@ -132,7 +135,7 @@ int main(void)
 
 	out = open_results();
 	if (out < 0)
-		dprintf(STDERR_FILENO, "lab: /dev/ttyS1: %s\n", strerror(errno));
+		dprintf(STDERR_FILENO, "lab: LAB_RESULTS: %s\n", strerror(errno));
 	else if (kit && load_module("/kit/mn_kit.ko") < 0)
 		dprintf(out, "lab: cannot load module: %s\n", strerror(errno));
 	else

@@ -40,7 +40,7 @@ class Mirror(Kit):
         super().__init__(read_cases(CASES), may_skip)
 
     def contents(self, kernel: Kernel) -> Files:
-        made = program(kernel.place, self.name, key(kernel.tree_key, compiler()),
+        made = program(kernel.arch, kernel.place, self.name, key(kernel.tree_key, compiler()),
                        ["-Wall", "-Werror", (kernel.src / PROGRAM).absolute()],
                        before=kernel.checkout)
         return {f"/{self.name}": made}

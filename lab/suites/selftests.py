@@ -12,7 +12,7 @@ from lab.base.errors import LabError, Status
 from lab.base.memory import key
 from lab.judge.verdict import PATCHED, Logs, Verdict, all_pass
 from lab.kernel import queue
-from lab.kernel.build import compiler
+from lab.kernel.build import ARCHES, compiler
 from lab.kernel.kernel import Kernel
 from lab.suites.suite import Expect, Files, Suite, program
 
@@ -108,14 +108,19 @@ class Program(Suite):
             "-I", src, "-I", src / FOLDER, "-isystem", src / "tools/include/uapi",
             "-idirafter", src / "tools/include"]
         words = [*FLAGS, *include, *files, "-lpthread", "-lrt", "-lm"]
-        wanted = key(self.origin.tree_key, repr(self.test), compiler(), *FLAGS)
-        made = program(self.origin.place / "selftests", self.name, wanted, words)
+        arch = self.origin.arch
+        wanted = key(self.origin.tree_key, repr(self.test), compiler(arch), *FLAGS)
+        made = program(arch, self.origin.place / "selftests", self.name, wanted, words)
         return {f"/selftests/{self.name}": made}
 
     def words(self) -> str:
+        assert self.origin
         options = [word for name in self.left_out for word in ("-T", name)]
         run = ",".join([f"lab.run=/selftests/{self.name}", *self.test.args, *options])
-        return " ".join([*self.test.boot, run])
+        others = tuple(f"{name}:" for name in ARCHES if name != self.origin.arch.name)
+        boot = [word.removeprefix(f"{self.origin.arch.name}:") for word in self.test.boot
+                if not word.startswith(others)]
+        return " ".join([*boot, run])
 
     def details(self) -> dict[str, Any]:
         return {"left_out": self.left_out}

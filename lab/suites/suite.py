@@ -15,6 +15,7 @@ from lab.engines.boot import IMAGE, INITRD, Boot, Folder, Machine
 from lab.judge.console import splats, unusable
 from lab.judge.ktap import Plan, Results, read_program
 from lab.judge.verdict import PATCHED, Logs, Splat, Verdict
+from lab.kernel.build import Arch
 from lab.kernel.kernel import Kernel
 
 INIT = Path(__file__).with_name("guest-init.c")
@@ -118,8 +119,9 @@ class Planned:
         image = folder.place / IMAGE
         image.unlink(missing_ok=True)
         image.hardlink_to(self.kernel.image)
-        append = f"{suite.machine.append} {suite.words()}".strip()
-        boot = Boot(suite.name, self.kernel.name, stack, self.kernel.arch.name,
+        arch = self.kernel.arch
+        append = f"{arch.append} {suite.machine.append} {suite.words()}".strip()
+        boot = Boot(suite.name, self.kernel.name, stack, arch.name,
                     replace(suite.machine, append=append), self.seconds or suite.seconds,
                     *folder.hashes())
         folder.write(boot, {"expect": vars(self.expect), **suite.details()})
@@ -129,7 +131,8 @@ class Planned:
 def initrd(place: Path, kernel: Kernel, contents: Files) -> None:
     """Make an initrd of the init and the contents, with the kernel's own gen_init_cpio."""
     tool = kernel_tool(kernel)
-    init = program(kernel.source.place / "init", "init", INIT.read_text(encoding="utf-8"),
+    init = program(kernel.arch, kernel.source.place / "init", "init",
+                   INIT.read_text(encoding="utf-8"),
                    ["-Wall", "-Wextra", "-Werror", INIT.absolute()])
     files = {"/init": init, **contents}
     folders = sorted({str(PurePosixPath(name).parent) for name in files} - {"/"})
@@ -153,12 +156,12 @@ def kernel_tool(kernel: Kernel) -> Path:
     return kernel.tool()
 
 
-def program(place: Path, name: str, wanted: str, words: Sequence[str | Path],
+def program(arch: Arch, place: Path, name: str, wanted: str, words: Sequence[str | Path],
             before: Callable[[], None] = lambda: None) -> Path:
     """Compile a static program of flags and files, unless that was done under this key."""
     def work(shell: Shell) -> None:
         before()
-        shell.run(["gcc", "-static", "-O2", "-o", name, *words], Status.NOT_BUILT, cwd=place)
+        shell.run([arch.gcc, "-static", "-O2", "-o", name, *words], Status.NOT_BUILT, cwd=place)
 
     place.mkdir(parents=True, exist_ok=True)
     memory.step(place, name, key(wanted), place / name, work)

@@ -3,6 +3,8 @@
 
 from lab.base.errors import Status
 from lab.kernel import bases
+from lab.kernel.kernel import patched
+from lab.kernel.source import Source
 from lab.tests.repository import Repository, base, part
 
 PARTS = (part("fixes", checked="false"), part("core"), part("debug"))
@@ -29,6 +31,26 @@ class Bases(Repository):
                          (1, "report-debug.json", {"BASE_A"}))
         for name in ("", "fixes", "core"):
             self.assertEqual(series.stack("6.12", name), debug.lower)
+
+    def test_variants(self) -> None:
+        """Another architecture or kernel has names, a place and records of its own."""
+        text = GOOD.replace('arch = ["x86_64"]', 'arch = ["x86_64", "arm64"]\nkernels = ["rt"]')
+        series = self.list_bases(text)
+        self.assertEqual([(one.name, one.command) for one in series.recorded()], [
+            ("6.12", "BASE=6.12"), ("6.12-debug", "BASE=6.12 PART=debug"),
+            ("6.12-arm64", "BASE=6.12 ARCH=arm64"), ("6.12-rt", "BASE=6.12 KERNEL=rt")])
+        for words, name, fragments in ((("arm64",), "6.12-arm64-debug", ()),
+                                       (("x86_64",), "6.12-debug", ()),
+                                       (("", "rt"), "6.12-rt-debug", ("soak-rt", "soak-users"))):
+            stack = series.stack("6.12", "debug", *words)
+            kernel = patched(stack, Source(stack.base, self.root / "build"))
+            self.assertEqual((stack.name, kernel.fragments), (name, fragments))
+            self.assertEqual((kernel.place.parent.name, kernel.arch.name),
+                             (name.removesuffix("-debug"), stack.base.arch[0]))
+        self.assertEqual(series.stack("6.12", "debug", "x86_64"), series.all_stacks()[1])
+        for words, wrong in ((("vax",), "no ARCH=vax\n.*: x86_64 arm64"),
+                             (("", "kasan"), "no KERNEL=kasan\n.*: rt")):
+            self.refused(Status.USAGE, wrong, series.stack, "6.12", "", *words)
 
     def test_what_is_wrong_is_named(self) -> None:
         purpose, up = 'purpose = "x"', "upstream = true"

@@ -97,14 +97,15 @@ class Config(Repository):
     """Fragments: of a `#WHERE#` line all files have to be there; a second is another place."""
 
     def test_fragments(self) -> None:
-        for name in ("vm", "vm-1.0", "vm-2.0"):
+        for name in ("vm", "vm-1.0", "vm-2.0", "vm-x86_64", "vm-arm64"):
             self.write(f"{name}.config", "CONFIG_A=y\n")
         self.write("more.config", "# c\n#WHERE# lib/one.c lib/two.c\n#WHERE# mm/a.c\nCONFIG_B=y\n")
-        for name, version, found in (("1/lib/one.c", "1.0", ["vm", "vm-1.0"]),
-                                     ("1/lib/two.c", "1.0", ["vm", "vm-1.0", "more"]),
-                                     ("2/mm/a.c", "3.0", ["vm", "more"])):
+        for name, version, found in (("1/lib/one.c", "1.0", ["vm", "vm-arm64", "vm-1.0"]),
+                                     ("1/lib/two.c", "1.0", ["vm", "vm-arm64", "vm-1.0", "more"]),
+                                     ("2/mm/a.c", "3.0", ["vm", "vm-arm64", "more"])):
             tree = self.write(name, "").parents[1]
-            every, few = (build.fragments(self.root, version, tree, one) for one in (False, True))
+            every, few = (build.fragments(self.root, version, "arm64", tree, one)
+                          for one in (False, True))
             self.assertEqual([one.stem for one in every], found)
             self.assertEqual(few, [one for one in every if one.stem != "more"])
 

@@ -100,7 +100,7 @@ class Context:
     @contextmanager
     def work(self, stack: Stack, *tools: dict[str, str]) -> Iterator[Source]:
         """Hold the source of a stack, unpacked; find out first whether the series fits."""
-        self.need(*tools)
+        self.need(dict(build.ARCHES[stack.base.arch[0]].packages), *tools)
         source = self.source(stack)
         with memory.lock(source.place):
             source.fetch()
@@ -109,7 +109,7 @@ class Context:
 
     def boot(self, stack: Stack, plan: Sequence[Planned]) -> list[Verdict]:
         folders = [one.prepare(stack.name) for one in plan]
-        ENGINES[self.word("ENGINE") or "qemu"](self.build).run(folders)
+        ENGINES[self.word("ENGINE") or "qemu"](self.build, stack.base.arch[0]).run(folders)
         verdicts = [one.suite.judge(folder.logs(), one.expect)
                     for one, folder in zip(plan, folders, strict=True)]
         for folder, verdict in zip(folders, verdicts, strict=True):
@@ -131,7 +131,7 @@ def series_key(stack: Stack) -> str:
     return key(*(path.read_bytes() for path in stack.queue))
 
 
-ENGINES: dict[str, Callable[[Path], boot.Engine]] = {"qemu": qemu.Qemu}
+ENGINES: dict[str, Callable[[Path, str], boot.Engine]] = {"qemu": qemu.Qemu}
 
 
 def suite_of(stack: Stack) -> Suite:
@@ -145,7 +145,16 @@ def in_tree(stack: Stack, source: Source, kernel: Kernel, *, adds_only: bool = T
     """Give KUnit and the programs that a kernel's patches add; with stock's unless `adds_only`."""
     suites = kunit.of(stack.base, kernel)
     programs = selftests.on(kernel, stock(source), selftests.read(), adds_only=adds_only)
+    programs = [one for one in programs if has_driver(one, stack.base.kernel)]
     return [*([suites] if suites else []), *programs]
+
+
+def has_driver(suite: Suite, kernel: str) -> bool:
+    """Say whether a kernel, "" for the usual one, has what a suite tests.
+
+    PREEMPT_RT kernels have no huge pages, and so no HMM driver.
+    """
+    return kernel != "rt" or not suite.name.startswith("hmm")
 
 
 def cures(stack: Stack) -> set[str]:
@@ -184,7 +193,8 @@ class Proofs:
 
 
 def provenance(stack: Stack, source: Source) -> dict[str, Any]:
-    return {"base": stack.name, "source": source.name, "compiler": build.compiler(),
+    arch = build.ARCHES[stack.base.arch[0]]
+    return {"base": stack.name, "source": source.name, "compiler": build.compiler(arch),
             "qemu": qemu.version(), "date": date.today().isoformat()}
 
 

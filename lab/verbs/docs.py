@@ -62,7 +62,7 @@ def record(root: Path, place: Path, stack: Stack) -> Path:
 
 def made(series: Series) -> dict[Path, str]:
     results, cost, soak = (
-        {stack: data for stack in series.all_stacks()
+        {stack: data for stack in series.recorded()
          if (data := read_json(series.root / "docs" / kind / f"{stack.name}.json"))}
         for kind in ("results", "bench", "soak"))
     found = {}

@@ -75,7 +75,7 @@ def expected(data: dict[str, Any]) -> Expect:
 def judge_one(series: Series, folder: Folder) -> tuple[Boot, Suite, Verdict]:
     boot = folder.read()
     folder.verify()
-    stacks = {stack.name: stack for stack in series.all_stacks()}
+    stacks = {stack.name: stack for stack in series.recorded()}
     if boot.stack not in stacks:
         raise LabError(Status.USAGE, f"{folder.place}: no base {boot.stack!r} in series/bases.toml")
     try:

@@ -17,6 +17,7 @@ from lab.suites.suite import Expect, Planned
 from lab.verbs import report
 from lab.verbs.context import Context, cures, in_tree, provenance, series_key, suite_of
 
+NOT_RUN = "the tests of HMM: not run, a PREEMPT_RT kernel has no huge pages and so no HMM driver"
 Found = dict[str, dict[str, Verdict]]  # by suite, by kernel (stock, patched)
 
 
@@ -95,7 +96,7 @@ def build_modules(stack: Stack, source: Source) -> None:
 
 def run_scripts(stack: Stack, source: Source) -> dict[str, Verdict]:
     """Judge test_hmm.sh by kernel."""
-    if not stack.base.kit:
+    if not stack.base.kit or stack.base.kernel:
         return {}
     kernel, first = patched(stack, source), before(stack, source)
     kernels = {STOCK: first, PATCHED: kernel}
@@ -116,6 +117,8 @@ def write(stack: Stack, source: Source, boots: list[Planned], found: Found,
         "patches": [path.name for path in stack.patches]}
     if not stack.base.kit:
         about["note"] = mirror.NOTE
+    elif stack.base.kernel:
+        about["note"] = NOT_RUN
     if inside := found.get(kunit.KUnit.name):
         verdict = inside[PATCHED]
         about["kunit"] = {"status": verdict.status, "cases": verdict.outcomes}
@@ -149,6 +152,8 @@ def show(stack: Stack, boots: list[Planned], found: Found, scripts: dict[str, Ve
             print(f"  KUnit on the patched kernel: {summary(found[one][PATCHED])}")
         elif one != suite.name:
             print(f"  {report.selftest(one, found[one], left_out[one])}")
+    if stack.base.kernel:
+        print(f"  {NOT_RUN}")
     if scripts:
         print(f"  {test_hmm_sh.NAME} with stubs: "
               + "; ".join(f"{name} {summary(verdict)}" for name, verdict in scripts.items()))

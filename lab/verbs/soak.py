@@ -14,7 +14,7 @@ from lab.kernel.source import Source
 from lab.suites import soak
 from lab.suites.selftests import Program
 from lab.suites.suite import Expect, Planned
-from lab.verbs.context import Context, in_tree, provenance, suite_of, unknown
+from lab.verbs.context import Context, has_driver, in_tree, provenance, suite_of, unknown
 from lab.verbs.run import there
 
 # By kernel its fragments, and what it prints when it checks itself.
@@ -49,8 +49,8 @@ def boots_of(stack: Stack, source: Source, name: str, seconds: int) -> list[Plan
     expect, slow = Expect(PATCHED, allowed=allowed), soak.SLOW
     boots = [Planned(one, suite_of(stack), expect, slow)]
     for test in in_tree(stack, source, whole, adds_only=stack.lower is not None):
-        if name == "rt" and test.name.startswith("hmm"):
-            continue  # RT kernels have no huge pages, so no HMM driver to test
+        if not has_driver(test, name):
+            continue
         boots.append(Planned(one, test, expect, slow))
         if isinstance(test, Program) and test.test.tree == "stock":  # to be compared with
             boots.append(Planned(whole, test, Expect(STOCK)))

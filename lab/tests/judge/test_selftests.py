@@ -4,6 +4,7 @@
 from unittest import mock
 
 from lab.judge.verdict import PATCHED, STOCK, Logs, Verdict
+from lab.kernel.build import ARCHES
 from lab.suites import selftests
 from lab.suites.selftests import Program, Selftest
 from lab.suites.suite import Expect
@@ -74,15 +75,15 @@ class Programs(Judging):
 
     def test_sources(self) -> None:
         """A program may be in one of its folders or nowhere, and may not compile."""
-        origin = mock.Mock(src=self.root, place=self.root / "place", tree_key="")
-        test = Selftest("a", "stock", ("mm", "vm"), (), ("x=1",), ("-v",),
+        origin = mock.Mock(src=self.root, place=self.root / "place", tree_key="", arch=ARCHES["x86_64"])
+        test = Selftest("a", "stock", ("mm", "vm"), (), ("x=1", "x86_64:y", "arm64:z"), ("-v",),
                         exclude={"slow": "why", "gone": "why"})
         self.assertIsNone(Program(test, origin).source)
         self.refused(NOT_BUILT, "has no a.c", Program(test, origin).contents, origin)
         source = self.write(f"{selftests.FOLDER}/vm/a.c", "#error slow\n")
         suite = Program(test, origin)
         self.assertEqual((suite.source, suite.details()), (source, {"left_out": {"slow": "why"}}))
-        self.assertEqual(suite.words(), "x=1 lab.run=/selftests/a,-v,-T,slow")
+        self.assertEqual(suite.words(), "x=1 y lab.run=/selftests/a,-v,-T,slow")
         self.refused(NOT_BUILT, "gcc", suite.contents, origin)
 
     def test_programs_of_a_kernel(self) -> None:
