@@ -75,7 +75,8 @@ class Programs(Judging):
 
     def test_sources(self) -> None:
         """A program may be in one of its folders or nowhere, and may not compile."""
-        origin = mock.Mock(src=self.root, place=self.root / "place", tree_key="", arch=ARCHES["x86_64"])
+        origin = mock.Mock(src=self.root, place=self.root / "place", tree_key="",
+                           arch=ARCHES["x86_64"])
         test = Selftest("a", "stock", ("mm", "vm"), (), ("x=1", "x86_64:y", "arm64:z"), ("-v",),
                         exclude={"slow": "why", "gone": "why"})
         self.assertIsNone(Program(test, origin).source)
