@@ -41,6 +41,9 @@ class Qemu:
     def __init__(self, build: Path) -> None:
         packages.need(packages.GUEST, build / "packages.log")
 
+    def version(self) -> str:
+        return version()
+
     def accelerator(self, folder: Folder, boot: Boot) -> str:
         """Give "kvm" where this kernel ends under it without an initrd, else "tcg".
 
@@ -61,7 +64,7 @@ class Qemu:
     def run(self, folders: Sequence[Folder]) -> None:
         todo = {}
         for folder in folders:
-            if folder.is_done(version()):
+            if folder.is_done(self.version()):
                 print(f"  {folder.title}: {results(folder.place)} results, cached", flush=True)
             else:
                 todo[folder.place] = partial(self.boot, folder)
@@ -78,7 +81,7 @@ class Qemu:
         ended = shell.run(words, Status.GUEST, cwd=folder.place, progress=progress,
                           timeout=boot.seconds)
         (folder.place / "commands.txt").write_text(f"{shell.commands[-1]}\n", encoding="utf-8")
-        folder.done(version(), ended)
+        folder.done(self.version(), ended)
 
 
 def results(place: Path) -> int:
