@@ -33,7 +33,7 @@ LINE = re.compile(r'^(?:- )?\{"dt": "[^"]*", "lvl": "(\w+)", "msg": (.*)\}$')
 ESCAPE = re.compile(r"\\(x..|u.{4}|U.{8}|.)")
 PLAIN = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "a": "\a", "b": "\b", "e": "\x1b", "f": "\f",
          "v": "\v", "N": "\x85", "_": "\xa0", "L": "\u2028", "P": "\u2029"}
-JOB = re.compile(r'^\{(?=.*"case": "job").*"result": "(\w+)"')
+JOB = re.compile(r'^\{"case": "job", "definition": "lava",.*"result": "(\w+)"')
 MESSAGE = re.compile(r'"error_msg": (?:"((?:[^"\\]|\\.)*)"|!!null)')
 
 
