@@ -35,7 +35,7 @@ class Verb:
 WORDS = {
     "BASE": "7.3", "PART": "debug", "TREE": "DIR", "PATCH": "slug", "MUTANT": "name",
     "KERNEL": "kasan", "DURATION": "300", "FROM": "7.3", "TO": "6.12", "RECORD": "6.12",
-    "LOGS": "DIR", "GATE": "no", "ENGINE": "qemu", "SKIP": "yes",
+    "LOGS": "DIR", "GATE": "no", "ENGINE": "qemu|lava", "SKIP": "yes",
     "FORMAT": "kcidb|junit|ktap", "ORIGIN": "name", "ARCH": "arm64"}
 ON = ("BASE", "PART", "TREE")
 VARIANT = ("ARCH", "KERNEL")

@@ -42,6 +42,9 @@ class Qemu:
     def __init__(self, build: Path, arch: str) -> None:
         packages.need(dict(ARCHES[arch].packages), build / "packages.log")
 
+    def version(self) -> str:
+        return version()
+
     def accelerator(self, folder: Folder, boot: Boot) -> str:
         """Give "kvm" where this kernel ends under it without an initrd, else "tcg".
 
@@ -62,7 +65,7 @@ class Qemu:
     def run(self, folders: Sequence[Folder]) -> None:
         todo = {}
         for folder in folders:
-            if folder.is_done(version()):
+            if folder.is_done(self.version()):
                 print(f"  {folder.title}: {results(folder.place)} results, cached", flush=True)
             else:
                 todo[folder.place] = partial(self.boot, folder)
@@ -79,7 +82,7 @@ class Qemu:
         ended = shell.run(words, Status.GUEST, cwd=folder.place, progress=progress,
                           timeout=boot.seconds)
         (folder.place / "commands.txt").write_text(f"{shell.commands[-1]}\n", encoding="utf-8")
-        folder.done(version(), ended)
+        folder.done(self.version(), ended)
 
 
 def results(place: Path) -> int:

@@ -13,7 +13,7 @@ from lab.base import memory, packages
 from lab.base.data import CONFIGS, ROOT
 from lab.base.errors import LabError, Status
 from lab.base.memory import Memory, key
-from lab.engines import boot, qemu
+from lab.engines import boot, lava_server, qemu
 from lab.judge.verdict import Verdict
 from lab.kernel import bases, build, queue
 from lab.kernel.bases import Series, Stack
@@ -131,7 +131,8 @@ def series_key(stack: Stack) -> str:
     return key(*(path.read_bytes() for path in stack.queue))
 
 
-ENGINES: dict[str, Callable[[Path, str], boot.Engine]] = {"qemu": qemu.Qemu}
+ENGINES: dict[str, Callable[[Path, str], boot.Engine]] = {
+    "qemu": qemu.Qemu, "lava": lava_server.engine}
 
 
 def suite_of(stack: Stack) -> Suite:
