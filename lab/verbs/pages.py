@@ -42,13 +42,15 @@ def status(series: Series, recorded: Records, cost: Records, soak: Records) -> l
     newest = series.stack(next(iter(series.bases)))
     numbers = [f"- {text}" for text in headline(newest, recorded, cost, soak)]
     rows = []
-    for stack in series.all_stacks():
+    for stack in [*series.all_stacks(), *(one for one in recorded if one.base.variant)]:
         parts = (f"[{part.name}](../series/{stack.base.name}/{part.name}/)" for part in stack.parts)
         seen = ("not run", "", "")
         if data := recorded.get(stack):
             seen = (data["source"], outcomes(data, STOCK) or "-", outcomes(data, PATCHED))
         purpose = "; ".join(part.purpose for part in stack.parts)
-        rows.append((stack.name, ", ".join(parts), *seen,
+        variant = f"the same with `{' '.join(stack.command.split()[1:])}`"
+        rows.append((stack.name, "" if stack.base.variant else ", ".join(parts), *seen,
+                     variant if stack.base.variant else
                      purpose if stack.lower else stack.base.purpose))
     lines = [*(["## In numbers", "", *numbers, ""] if numbers else []), "## Bases and parts", "",
               *table("base | parts | last recorded on | stock kernel | with the parts | purpose",
@@ -135,6 +137,7 @@ def campaigns(found: Records) -> list[str]:
 
 def results(recorded: Records) -> list[str]:
     lines = []
+    named = {stack.name: data["cases"] for stack, data in recorded.items()}
     for stack, data in recorded.items():
         reverted, stock = data.get("reverted", data["date"]), outcomes(data, STOCK)
         text = f"Stock: {stock}. " if stock else ""
@@ -142,11 +145,22 @@ def results(recorded: Records) -> list[str]:
         lines += [f"## {stack.name}: {data['source']}", "", f"{ran(f'run {stack.command}', data)}.",
                   *([f"`make revert {stack.command}` on {reverted}."] if reverted else []),
                   "", text.strip(), "", *programs(data),
-                  *table("case | stock | with the series | what the stock kernel does", (
-                      (name, case.get(STOCK, "-"), case[PATCHED], case["reason"])
-                      for name, case in data["cases"].items())),
+                  *cases(data["cases"], named.get(stack.base.name, {}) if stack.base.variant
+                         else {}, stack.base.name),
                   "", *mutants(stack, data.get("mutants", {}))]
     return lines
+
+
+def cases(found: Data, usual: Data, name: str) -> list[str]:
+    """Give the table of cases, of a variant only those that are not as on the usual kernel."""
+    kernels = (STOCK, PATCHED)
+    rows = [(one, *(case.get(kernel, "-") for kernel in kernels), case["reason"])
+            for one, case in found.items() if one not in usual
+            or any(case.get(kernel) != usual[one].get(kernel) for kernel in kernels)]
+    if usual and not rows:
+        return [f"The result of each case is that of {name}."]
+    same = [f"The results of all other cases are those of {name}.", ""] if usual else []
+    return [*same, *table("case | stock | with the series | what the stock kernel does", rows)]
 
 
 def programs(data: Data) -> list[str]:
