@@ -17,7 +17,7 @@ from lab.suites.suite import Expect, Planned
 from lab.verbs import report
 from lab.verbs.context import Context, cures, in_tree, provenance, series_key, suite_of
 
-NOT_RUN = "the tests of HMM: not run, a PREEMPT_RT kernel has no huge pages and so no HMM driver"
+NOT_RUN = "No test of HMM was run: a PREEMPT_RT kernel has no huge pages, and so no HMM driver."
 # The stock kernel brackets hlist callbacks on PREEMPT_RT too; no-brackets-on-rt ends that.
 BRACKETS = r"BUG: sleeping function called from invalid context at kernel/locking/spinlock_rt\.c"
 Found = dict[str, dict[str, Verdict]]  # by suite, by kernel (stock, patched)
