@@ -5,7 +5,7 @@
 PYTHON ?= python3
 LAB = $(PYTHON) -B -m lab
 
-VERBS = run revert steps gate lint bench soak mutants judge-mutants model report pack judge \
+VERBS = run revert steps gate lint bench soak field mutants judge-mutants model report pack judge \
 	tree refresh port intree send docs test
 NAMES = BASE PART TREE PATCH MUTANT KERNEL DURATION FROM TO RECORD LOGS GATE ENGINE SKIP FORMAT ORIGIN ARCH
 words = $(foreach name,$(NAMES),$(if $($(name)),'$(name)=$(subst ','\'',$($(name)))'))

@@ -14,8 +14,8 @@ from lab.kernel import bases
 from lab.kernel.bases import Stack
 from lab.kernel.source import Source
 from lab.suites.suite import Planned
-from lab.verbs import (bench, docs, formats, intree, judge_mutants, model, mutants, pack, revert,
-                       run, send, soak, steps, tree)
+from lab.verbs import (bench, docs, field, formats, intree, judge_mutants, model, mutants,
+                       pack, revert, run, send, soak, steps, tree)
 from lab.verbs import test as everything
 from lab.verbs.context import ENGINES, Context, unknown
 
@@ -77,6 +77,8 @@ VERBS = (
          BOOTED, bench.run, bench.plan),
     Verb("soak", "all tests and races on kernels with KASAN, lockdep, KCSAN, RT; docs/soak",
          (*BOOTED, "DURATION", "KERNEL"), soak.run, soak.plan),
+    Verb("field", "the kit on Debian's binary kernels and on unusual machines; docs/field",
+         ("KERNEL", "ENGINE"), field.run, field.plan),
     Verb("mutants", "mutations of the patched kernel; a test must catch each one",
          (*BOOTED, "MUTANT"), mutants.run, mutants.plan),
     Verb("judge-mutants", "mutations of the judge; a unit test must catch each one", ("MUTANT",),

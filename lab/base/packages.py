@@ -25,6 +25,8 @@ SEND = {"b4": "b4", "/usr/lib/git-core/git-send-email": "git-email",
         "/usr/share/perl5/Mail/Address.pm": "libmailtools-perl"}
 UNIT = {**BUILD, **COCCI, **SEND, "unifdef": "unifdef"}  # the lab's own tests
 BENCH = {"pahole": "dwarves", "gnuplot": "gnuplot-nox"}
+FIELD = {"debootstrap": "debootstrap", "openssl": "openssl",
+         "/usr/include/openssl/ssl.h": "libssl-dev"}
 GATE = {
     **COCCI, "sparse": "sparse", "clang-19": "clang-19",
     "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu", "rst2html": "python3-docutils",

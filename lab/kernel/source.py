@@ -31,6 +31,7 @@ class Apt:
 
     def __init__(self, cache: Path, suite: str) -> None:
         self.cache, self.suite = cache, suite
+        self.mirror = ""  # of the suite
         self.options = self.isolated(cache.absolute() / "apt" / suite) if suite else []
         cache.mkdir(parents=True, exist_ok=True)
 
@@ -41,10 +42,11 @@ class Apt:
         if not mirrors:
             raise LabError(Status.NO_SOURCE,
                            f"apt knows no Debian mirror to take {self.suite} from")
+        self.mirror = mirrors[0]
         for folder in ("lists/partial", "cache/archives/partial"):
             (state / folder).mkdir(parents=True, exist_ok=True)
         sources = state / "sources.list"
-        memory.write_atomic(sources, f"deb [signed-by={KEYRING}] {mirrors[0]} {self.suite} main\n")
+        memory.write_atomic(sources, f"deb [signed-by={KEYRING}] {self.mirror} {self.suite} main\n")
         settings = (f"Dir::State={state}", "Dir::State::status=/dev/null", "APT::Sandbox::User=",
                     f"Dir::Cache={state}/cache", f"Dir::Etc::SourceList={sources}",
                     "Dir::Etc::SourceParts=/dev/null")
@@ -54,6 +56,14 @@ class Apt:
         policy = ask(["apt-cache", *self.options, "policy", package], Status.NO_SOURCE)
         found = re.search(r"Candidate: (?!\(none\))(\S+)", policy)
         return found[1] if found else ""
+
+    def names(self, prefix: str) -> list[str]:
+        return ask(["apt-cache", *self.options, "pkgnames", prefix], Status.NO_SOURCE).split()
+
+    def depends(self, package: str) -> str:
+        shown = ask(["apt-cache", *self.options, "show", "--no-all-versions", package],
+                    Status.NO_SOURCE)
+        return "".join(re.findall(r"^Depends: (.*)$", shown, re.MULTILINE))
 
     def update(self, shell: Shell) -> bool:
         if not self.suite and os.geteuid():

@@ -64,6 +64,9 @@ class Suite:
                       for product in products}
         return files
 
+    def initrd(self, place: Path, kernel: Kernel, contents: Files) -> None:
+        initrd(place, kernel, contents)
+
     def words(self) -> str:
         return self.line
 
@@ -115,7 +118,7 @@ class Planned:
         self.kernel.build()
         folder, suite = self.folder, self.suite
         folder.place.mkdir(parents=True, exist_ok=True)
-        initrd(folder.place, self.kernel, suite.contents(self.kernel))
+        suite.initrd(folder.place, self.kernel, suite.contents(self.kernel))
         image = folder.place / IMAGE
         image.unlink(missing_ok=True)
         image.hardlink_to(self.kernel.image)

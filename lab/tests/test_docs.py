@@ -24,7 +24,7 @@ class Docs(Repository):
         self.queue("6.12/core", ("0001-one", PATCH.format("mm/a.c")))
         self.queue("6.12/debug", ("0001-tool", PATCH.format("mm/b.c")),
                    ("0002-test", PATCH.format("mm/tests/c.c")))
-        for name in ("status", "results", "bench"):
+        for name in ("status", "results", "bench", "field"):
             self.write(f"docs/{name}.md", PAGE)
 
     def record(self, report: dict[str, Any], name: str = "") -> None:
@@ -93,6 +93,21 @@ class Docs(Repository):
             {"selftests": {"hmm-tests": {"status": 1}}}, {"kunit": {"status": 6}})
         for change in changes:
             self.refused(Status.NO_RESULT, "not as expected", self.record, {**REPORT, **change})
+
+    def test_field(self) -> None:
+        row: dict[str, Any] = {
+            "verdict": "affected", "safe": "14/13/4", "all": "", "lines": 335, "seconds": 7.46,
+            "left": "nothing", "unloaded": False, "right": "14 of 14", "gcc": "12.2.0",
+            "source": "bookworm: 6.1", "machines": {"safe usual": "affected"}}
+        cured = {**row, "verdict": "not-affected", "machines": {"safe usual": "not-affected"}}
+        self.assert_page("field", "Not run.")
+        self.write("docs/field.json", json.dumps({
+            "date": "2026-01-02", "qemu": "QEMU", "system": "13.8", "without_headers": ["7.0"],
+            "kernels": {"6.1-amd64": row, "7.3-series": cured}}))
+        self.assert_page(
+            "field", "`make field` on 2026-01-02; Debian 13.8; QEMU", "Not tried: 7.0.",
+            "| 6.1-amd64 | bookworm: 6.1 | 12.2.0 | 14/13/4 | affected | 335 | 7.5 | nothing |",
+            "| safe usual | affected | not-affected |")
 
     def test_bench_and_soak(self) -> None:
         self.write("docs/bench/6.12.json", json.dumps(BENCH))

@@ -2,8 +2,8 @@
 """The verb "docs": the record of a run, and the generated pages.
 
 docs/results/STACK.json is what the last recorded run, revert and mutants of a stack gave,
-docs/bench/STACK.json what bench gave, docs/soak/STACK.json what soak gave. The generated parts of
-the pages in docs/ are made from these and from series/.
+docs/bench/STACK.json what bench gave, docs/soak/STACK.json what soak gave, docs/field.json what
+field gave. The generated parts of the pages in docs/ are made from these and from series/.
 """
 
 import re
@@ -69,7 +69,8 @@ def made(series: Series) -> dict[Path, str]:
     for name, lines in (("status", pages.status(series, results, cost, soak)),
                         ("results", [*pages.campaigns(soak), *pages.results(results),
                                      *pages.model(read_json(series.root / "docs/model.json"))]),
-                        ("bench", pages.costs(cost))):
+                        ("bench", pages.costs(cost)),
+                        ("field", pages.field(read_json(series.root / "docs/field.json")))):
         path = series.root / f"docs/{name}.md"
         parts = MARKS.split(path.read_text(encoding="utf-8"))
         if len(parts) != 4:

@@ -6,12 +6,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from lab.base.data import ROOT
 from lab.base.errors import LabError, Status
 from lab.engines import qemu
 from lab.engines.boot import BOOT, IMAGE, INITRD, JUDGE, Boot, Folder
 from lab.judge.verdict import PATCHED, STOCK, Verdict, same, summary
 from lab.kernel.bases import Series, Stack
-from lab.suites import bench, kunit, selftests, soak
+from lab.suites import bench, field, kit, kunit, selftests, soak
 from lab.suites.mirror import Mirror
 from lab.suites.selftests import Program
 from lab.suites.suite import Expect, Suite
@@ -61,6 +62,8 @@ def suite(stack: Stack, boot: Boot, details: dict[str, Any]) -> Suite:
         return soak.Race(int(boot.seconds), 0, details["watches"])
     if boot.suite == bench.Bench.name:
         return bench.Bench()
+    if (name := boot.suite.removeprefix("field-")) in field.BOOTS:
+        return field.Field(name, kit.read_cases(ROOT / "kit/cases", stack.base))
     for test in selftests.read():
         if test.name == boot.suite:
             return Program(test, None, details["left_out"])

@@ -248,3 +248,27 @@ def costs(found: Records) -> list[str]:
             *table("struct | stock | with the series",
                    ((name, *pair) for name, pair in data["sizes"].items())), ""]
     return lines
+
+
+def field(data: Data) -> list[str]:
+    """Give the tables of the kernels, and of what the kit says on each machine."""
+    if not data:
+        return ["Not run."]
+    kernels = data["kernels"]
+    machines = {machine: ["; ".join(dict.fromkeys(
+        row["machines"][machine] for row in kernels.values()
+        if (row["verdict"] == "not-affected") == cured)) for cured in (False, True)]
+        for machine in next(iter(kernels.values()))["machines"]}
+    absent = ", ".join(data["without_headers"])
+    return [
+        f"`make field` on {data['date']}; Debian {data['system']}; {data['qemu']}, two CPUs.", "",
+        *table("kernel | package | gcc | safe mode: pass/fail/skip | verdict | lines logged "
+               "| seconds | left behind | `--all`: pass/fail/skip | unloaded after `--all` "
+               "| machines right", (
+                   (name, row["source"], row["gcc"], row["safe"], row["verdict"], row["lines"],
+                    f"{row['seconds']:.1f}", row["left"], row["all"],
+                    "yes" if row["unloaded"] else "no", row["right"])
+                   for name, row in kernels.items())), "",
+        *table("boot and machine | affected kernels | with the series", (
+            (machine, *ends) for machine, ends in machines.items())), "",
+        f"Not tried: {absent}. Debian has images of these kernels, and no headers any longer."]
