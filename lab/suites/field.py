@@ -23,7 +23,7 @@ from lab.suites.suite import KIT, Expect, Files, Suite
 
 SCRIPT = Path(__file__).with_suffix(".sh")
 # Lines of no more importance than a warning stay in the buffer, as on a distribution's console.
-APPEND = ("console=ttyS0 loglevel=6 log_buf_len=16M reboot=t panic=-1 no_timer_check "
+APPEND = ("loglevel=6 log_buf_len=16M reboot=t panic=-1 "
           "systemd.unit=field.service systemd.show_status=no")
 UNIT = """\
 [Unit]
