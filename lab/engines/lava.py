@@ -172,15 +172,14 @@ def chroot(build: Path) -> Path:
     place = build / "lava"
     place.mkdir(parents=True, exist_ok=True)
     root = (place / "chroot").absolute()
-    step(place, "chroot", key(*PACKAGES, SCRIPT.read_bytes()), root, lambda shell: make(shell, root))
+
+    def work(shell: Shell) -> None:
+        shell.run(["sh", SCRIPT, "make", root, *PACKAGES], Status.TOOL_MISSING,
+                  progress=Progress("make a root file system with LAVA"))
+
+    step(place, "chroot", key(*PACKAGES, SCRIPT.read_bytes()), root, work)
     return root
 
 
-def make(shell: Shell, root: Path) -> None:
-    shell.run(["sh", SCRIPT, "make", root, *PACKAGES], Status.TOOL_MISSING,
-              progress=Progress("make a root file system with LAVA"))
-
-
 def results(log: Path) -> int:
-    found = re.findall(rb'"lvl": "target", "msg": "(?:not )?ok ', log.read_bytes())
-    return len(found)
+    return len(re.findall(rb'"lvl": "target", "msg": "(?:not )?ok ', log.read_bytes()))

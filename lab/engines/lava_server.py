@@ -141,7 +141,7 @@ class Server:
                            f"the job is {place / 'job.yaml'}") from None
         except xmlrpc.client.ProtocolError as error:
             raise LabError(Status.USAGE, f"{self.host}: {error.errmsg}",
-                           "LAVA_SERVER=http://USER:TOKEN@HOST/RPC2") from None
+                           "correct LAVA_SERVER; docs/ci.md has an example") from None
         job.tries, job.state, job.began = job.tries + 1, "Submitted", 0.0
 
     def look(self, job: Job, top: Path) -> None:

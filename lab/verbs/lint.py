@@ -42,15 +42,15 @@ CHECKPATCH = ("--strict", "--no-summary", "--terse", "--show-types", "--no-signo
 SOURCES = ("docs/example", "kit", "proof/bench", "proof/soak", "lab/suites")
 CODESPELL = ("--ignore-words-list=damon,filp,registerd",
              "--skip=.git,build,__pycache__,.mypy_cache")
-# Hosts a file may point at: public, lasting, and not of one machine or one package registry.
+# Hosts a file may point at: loopback, or public, lasting, not of one machine, no package registry.
 HOSTS = re.compile(r"(\w+\.)*(kernel\.org|debian\.org|gnu\.org|github\.com|qemu\.org|python\.org"
-                   r"|gitlab\.com|linux-mm\.org|w3\.org|testanything\.org)$")
+                   r"|gitlab\.com|127\.0\.0\.1|linux-mm\.org|w3\.org|testanything\.org)$")
 URL = re.compile(r"\b(?:https?|git|ssh|ftp)://(?:[^\s/@]*@)?([\w.-]+)")
 MACHINE = re.compile(r"(?<![\w.}*$])/(home|root|work|mnt|Users)/\w")
 COLUMNS, FILE, FUNCTION = 100, 350, 50
 SUBJECT, BODY, COVER = 72, 35, 60  # of a mail: columns, and lines of a patch and of a cover letter
 # The goal for the lab is 4,000 lines: a bound rises with a new verb only.
-TOTALS = {"README.md": 90, "lab without tests": 6540, "lab/tests": 3160}
+TOTALS = {"README.md": 90, "lab without tests": 7610, "lab/tests": 3550}
 
 Check = tuple[str, Callable[[], list[str]]]
 
