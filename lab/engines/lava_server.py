@@ -54,8 +54,11 @@ class Listener(threading.Thread):
             pass
 
     def close(self, seconds: float = 0.0) -> None:
-        """Wait for the last of it; a connection that stays open may not write any more."""
-        if self.sender:
+        """Wait for the last of it; a connection that stays open may not write any more.
+
+        The connection of a short boot may not have been accepted yet.
+        """
+        if seconds:
             self.join(seconds)
         for one in (self.socket, self.sender):
             try:
