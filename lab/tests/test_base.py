@@ -64,6 +64,9 @@ class Base(Repository):
             ["sh", "-c", "sleep 10000 & wait"], Status.GUEST, timeout=0.1,
             env={"A": f"{self.root}/bin"}))
         wait_for_end(self.root)
+        with mock.patch.dict(os.environ, {"CCACHE_PREFIX": "distcc", "KBUILD_X": "1"}):
+            passed = proc.environment({})
+        self.assertEqual((passed.get("CCACHE_PREFIX"), passed.get("KBUILD_X")), ("distcc", None))
         for number in (errno.ENOSPC, errno.EDQUOT):
             full = mock.patch.object(cli, "dispatch", side_effect=OSError(number, "full", "x"))
             with full, redirect_stdout(io.StringIO()) as output:

@@ -42,7 +42,7 @@ CHECKPATCH = ("--strict", "--no-summary", "--terse", "--show-types", "--no-signo
 SOURCES = ("docs/example", "kit", "proof/bench", "proof/soak", "lab/suites")
 CODESPELL = ("--ignore-words-list=damon,filp,registerd",
              "--skip=.git,build,__pycache__,.mypy_cache")
-# Hosts a file may point at: loopback, or public, lasting, not of one machine, no package registry.
+# Hosts a file may point at: loopback, and public ones that last, not of one machine or registry.
 HOSTS = re.compile(r"(\w+\.)*(kernel\.org|debian\.org|gnu\.org|github\.com|qemu\.org|python\.org"
                    r"|gitlab\.com|127\.0\.0\.1|linux-mm\.org|w3\.org|testanything\.org)$")
 URL = re.compile(r"\b(?:https?|git|ssh|ftp)://(?:[^\s/@]*@)?([\w.-]+)")
