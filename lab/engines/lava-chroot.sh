@@ -24,8 +24,16 @@ mounts() {
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive HOME=/root
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 if [ "$verb" = inside-make ]; then
+	command -v debootstrap >/dev/null || {
+		echo "debootstrap is not installed: apt-get install debootstrap" >&2
+		exit 8
+	}
 	rm -rf --one-file-system "$root"
-	debootstrap --variant=minbase bookworm "$root"
+	# The machine's own mirror, if it has one. apt expands the variable.
+	# shellcheck disable=SC2016
+	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
+		'Origin: Debian' 'Label: Debian' 2>/dev/null | head -n 1)
+	debootstrap --variant=minbase bookworm "$root" ${mirror:+"$mirror"}
 	cp /etc/resolv.conf "$root/etc/resolv.conf"
 	mounts
 	# No package may start a daemon.

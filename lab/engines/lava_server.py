@@ -25,6 +25,8 @@ from lab.engines.boot import CONSOLE, Engine, Folder
 from lab.engines.lava import MARGIN, Lava, definition, keep
 
 TRIES = 2  # a worker may die
+# A worker that dies may still be given a job, until the server notices.
+ON_DEVICE = ("Scheduled", "Running")
 POLL = 2.0  # seconds
 CLOSES = 10.0  # seconds for the last of a console
 
@@ -79,7 +81,7 @@ class Job:
     number: str = ""
     tries: int = 0
     state: str = ""
-    began: float = 0.0  # when it was first seen running
+    began: float = 0.0  # when it was first seen on a device
     listener: Listener | None = None
     lost: list[str] = field(default_factory=list)
 
@@ -153,7 +155,7 @@ class Server:
         job.state, lost = found["state"], ""
         if job.state == "Finished":
             lost = self.fetch(job)
-        elif job.state == "Running":
+        elif job.state in ON_DEVICE:
             job.began = job.began or time.monotonic()
             limit = job.folder.read().seconds + 2 * MARGIN
             worker = self.calls.devices.show(found["device"])["worker"]

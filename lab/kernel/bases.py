@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_origin
 from lab.base.data import slug
 from lab.base.errors import LabError, Status
 from lab.kernel import queue
-from lab.kernel.build import ARCHES
+from lab.kernel.build import ARCHES, USUAL
 
 T = TypeVar("T")
 OUTCOMES = ("pass", "fail", "skip")
@@ -58,7 +58,7 @@ class Base:
     @property
     def variant(self) -> str:
         """Give the end of names for another architecture or kernel than the usual ones."""
-        others = [one for one in (self.arch[0], self.kernel) if one and one != next(iter(ARCHES))]
+        others = [one for one in (self.arch[0], self.kernel) if one not in ("", USUAL)]
         return "".join(f"-{one}" for one in others)
 
     @property
@@ -98,7 +98,7 @@ class Stack:
     @property
     def command(self) -> str:
         part = f" PART={self.parts[-1].name}" if self.lower else ""
-        arch = f" ARCH={self.base.arch[0]}" if self.base.arch[0] != next(iter(ARCHES)) else ""
+        arch = f" ARCH={self.base.arch[0]}" if self.base.arch[0] != USUAL else ""
         kernel = f" KERNEL={self.base.kernel}" if self.base.kernel else ""
         return f"BASE={self.base.name}{part}{arch}{kernel}"
 

@@ -62,9 +62,10 @@ ARCHES = {
         ("ARCH=arm64", f"CROSS_COMPILE={CROSS}"), CROSS,
         {"qemu-system-aarch64": "qemu-system-arm", f"{CROSS}gcc": "gcc-aarch64-linux-gnu",
          "/usr/aarch64-linux-gnu/lib/libc.a": "libc6-dev-arm64-cross"})}
+USUAL = next(iter(ARCHES))
 
 
-def compiler(arch: Arch = ARCHES["x86_64"]) -> str:
+def compiler(arch: Arch = ARCHES[USUAL]) -> str:
     """Identify the compiler: a new one means new objects."""
     return ask([arch.gcc, "--version"], Status.NOT_BUILT).partition("\n")[0]
 

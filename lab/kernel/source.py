@@ -14,7 +14,7 @@ from lab.base.errors import LabError, Status
 from lab.base.memory import key
 from lab.base.proc import Progress, Shell, ask
 from lab.kernel.bases import Base
-from lab.kernel.build import ARCHES
+from lab.kernel.build import USUAL
 from lab.kernel.tree import copy as hard_links
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -89,7 +89,7 @@ class Source:
         if self.tree and not base.needs_tree:
             name += f"-{self.tree.name}-{key(str(self.tree))[:6]}"
         self.place, self.cache = build / f"{name}{base.variant}", build / "cache"
-        usual = replace(base, arch=(next(iter(ARCHES)),), kernel="")
+        usual = replace(base, arch=(USUAL,), kernel="")
         self.usual = Source(usual, build, tree) if base.variant else None
         self.src = self.place / "stock/src"
         self.shown: set[str] = set()  # what was reported as cached

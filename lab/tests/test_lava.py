@@ -134,7 +134,8 @@ class Instance:
     def show(self, name: str) -> dict[str, str]:
         if name.isdigit():
             lost = self.states[int(name) - 1] == "Offline"
-            return {"state": "Running" if lost else "Finished", "device": f"qemu-{name}"}
+            state = "Finished" if not lost else "Scheduled" if name == "1" else "Running"
+            return {"state": state, "device": f"qemu-{name}"}
         return {"worker": f"lava.{name}", "state": "Offline"}
 
     def logs(self, _number: str) -> tuple[bool, bytes]:

@@ -15,7 +15,6 @@ from lab.engines import qemu
 from lab.judge.verdict import PATCHED, STOCK, Verdict
 from lab.kernel import debian
 from lab.kernel.bases import Stack
-from lab.kernel.build import ARCHES
 from lab.kernel.debian import Debian
 from lab.kernel.kernel import Kernel, patched, with_fragments
 from lab.kernel.source import Source
@@ -96,7 +95,7 @@ def shown(end: field.End) -> str:
 
 def run(context: Context, stack: Stack) -> None:
     """Run the campaign, or its part on KERNEL=; docs/field.json keeps a whole one."""
-    context.need(packages.FIELD, dict(ARCHES["x86_64"].packages))
+    context.need(packages.FIELD)
     kept: dict[str, Any] = {}
     source = folder(context, stack)
     with memory.lock(source.place):
