@@ -75,7 +75,7 @@ class Debian(Kernel):
         """Take the image out of its package; from 7.2 on that is linux-binary-*."""
         def work(shell: Shell) -> None:
             package = self.fetch(shell, min(self.with_depends(f"linux-image-{self.name}")))
-            unpack = f"{contents(package)} | tar -xO --wildcards '*/vmlinuz-*' > image"
+            unpack = f"{contents(package)} | tar -xO --wildcards '*/vmlinuz*' > image"
             shell.run(["sh", "-c", unpack], Status.NO_SOURCE, cwd=self.place)
 
         self.place.mkdir(parents=True, exist_ok=True)
