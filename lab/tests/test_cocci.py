@@ -78,13 +78,20 @@ class Cocci(Repository):
     def test_check_in_the_tree(self) -> None:
         # What series/7.3/tools adds; modes org and context find the places that mode report finds.
         text = intree.carried(queue.added(queue.check(ROOT / "series/7.3/tools"))[CHECK], CHECK)
-        script, name = self.write("check.cocci", text), "mn_nonblock"
+        name = "mn_nonblock"
         shutil.copytree(TESTS / name, self.root / name)
-        found = self.spatch(script, "report", "--no-includes", "--dir", name)
-        self.assertEqual(found, (TESTS / f"{Path(CHECK).stem}.report").read_text().splitlines())
-        org = "\n".join(self.spatch(script, "org", "--no-includes", "--dir", name))
-        self.assertEqual(sorted(re.findall(r"view:(\S+)::face=.*::linb=(\d+)::", org)),
-                         sorted(tuple(line.split(":")[:2]) for line in found))
-        context = self.spatch(script, "context", "--no-includes", "--dir", name)
-        removed = [line for line in context if re.match(r"-(?!--)", line)]
-        self.assertEqual(len(removed), len(found))
+
+        def results(text: str, mode: str) -> list[str]:
+            script = self.write("check.cocci", text)
+            return self.spatch(script, mode, "--no-includes", "--dir", name)
+
+        wanted = (TESTS / f"{Path(CHECK).stem}.report").read_text().splitlines()
+        self.assertEqual(results(text, "report"), wanted)
+        org = re.findall(r"view:(\S+)::face=.*::linb=(\d+)::", "\n".join(results(text, "org")))
+        self.assertEqual(sorted(org), sorted(tuple(line.split(":")[:2]) for line in wanted))
+        removed = [line for line in results(text, "context") if re.match(r"-(?!--)", line)]
+        self.assertEqual(len(removed), len(wanted))
+        for one in EVERY:
+            if one.file == CHECK:
+                found = results(one.changed(text), "report")
+                self.assertFalse(found == wanted, one.name)

@@ -87,3 +87,23 @@ static bool release_invalidate(struct mmu_interval_notifier *mni,
 	}
 	return true;
 }
+
+static void sleeping_helper(struct driver *driver)
+{
+	mutex_lock(&driver->lock);
+	mutex_unlock(&driver->lock);
+}
+
+static int calling_start(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
+{
+	if (mmu_notifier_range_blockable(range))
+		sleeping_helper(driver);
+	return 0;
+}
+
+static int either_start(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
+{
+	if (driver->idle || mmu_notifier_range_blockable(range))
+		return 0;
+	return -EAGAIN;
+}
