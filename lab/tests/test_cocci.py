@@ -44,8 +44,7 @@ class Cocci(Repository):
 
     def test_wrong_variants_are_noticed(self) -> None:
         for name in SCRIPTS:
-            script = COCCI / f"{name}.cocci"
-            found = self.results(script)
+            found = self.results(script := COCCI / f"{name}.cocci")
             wanted = {file: code((TESTS / file).read_text()) for file in found}
             self.assertEqual(found, wanted)
             for one in EVERY:
