@@ -17,8 +17,16 @@ virtual report
 
 @initialize:python@
 @@
+import mmap
+
 EVENT = "event is left to you: it was always HMM_UPDATE_INVALIDATE"
 BLOCKABLE = "blockable is left to you: it is a flag of a range"
+seen = mmap.mmap(-1, 1)    # shared with the processes of --jobs: something was reported
+
+
+def tell(where, text):
+    seen[0] = True
+    coccilib.report.print_report(where, text)
 
 // ---- whether there is anything to look at
 
@@ -191,7 +199,7 @@ T f(...,
 @script:python depends on report@
 p << mention.p;
 @@
-coccilib.report.print_report(p[0], "struct hmm_update: -D patch converts it")
+tell(p[0], "struct hmm_update: -D patch converts it")
 
 @older depends on report@
 identifier f, u;
@@ -203,7 +211,7 @@ f@p(..., enum hmm_update_type u, ...) { ... }
 f << older.f;
 p << older.p;
 @@
-coccilib.report.print_report(p[0], f"{f}() has older parameters: give it a struct hmm_update first")
+tell(p[0], f"{f}() has older parameters: give it a struct hmm_update first")
 
 @compared depends on report && mention@
 struct hmm_update *u;
@@ -243,12 +251,12 @@ HMM_UPDATE_INVALIDATE@p
 @script:python@
 p << event.p;
 @@
-coccilib.report.print_report(p[0], EVENT)
+tell(p[0], EVENT)
 
 @script:python@
 p << always.p;
 @@
-coccilib.report.print_report(p[0], EVENT)
+tell(p[0], EVENT)
 
 @initialized depends on report && (mention || ranged)@
 identifier x;
@@ -264,12 +272,12 @@ struct mmu_notifier_range x@p = { .blockable = E, };
 @script:python@
 p << initialized.p;
 @@
-coccilib.report.print_report(p[0], BLOCKABLE)
+tell(p[0], BLOCKABLE)
 
 @script:python depends on report@
 p << filled.p;
 @@
-coccilib.report.print_report(p[0], BLOCKABLE)
+tell(p[0], BLOCKABLE)
 
 @known depends on report && (mention || ranged)@
 identifier S;
@@ -304,7 +312,7 @@ E.event@p
 @script:python@
 p << unknown.p;
 @@
-coccilib.report.print_report(p[0], "a member of an unknown structure: check whether it is an update")
+tell(p[0], "a member of an unknown structure: check whether it is an update")
 
 @kept depends on report && (mention || ranged)@
 struct hmm_update *u;
@@ -326,4 +334,9 @@ kmemdup@p(\(u\|r\), ...)
 @script:python@
 p << kept.p;
 @@
-coccilib.report.print_report(p[0], "a copy of the range: check that it does not outlive the callback")
+tell(p[0], "a copy of the range: check that it does not outlive the callback")
+
+@finalize:python depends on report@
+@@
+if not seen[0]:
+    print("no struct hmm_update found")

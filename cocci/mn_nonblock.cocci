@@ -8,7 +8,8 @@
 //# invalidate_start() of struct mmu_interval_notifier_ops, or of
 //# sync_cpu_device_pagetables() of struct hmm_mirror_ops. Each one is named. It
 //# is followed into the functions that it calls or passes on, in the files that
-//# spatch gets and in the headers next to them.
+//# spatch gets and in the headers next to them. Reclaim starts ranges, so no
+//# callback may enter direct reclaim, not even in a blockable range.
 //#
 //# A condition implies a blockable range if it is, or combines,
 //# mmu_notifier_range_blockable(), a variable that has its result, a variable
@@ -26,20 +27,36 @@ virtual report
 
 import mmap
 import re
+import types
 
 SLEEPS = re.compile(r"""
     (\w+_)?mutex_lock(_\w+)? | (\w+_)?down_(read|write)(_(nested|killable|interruptible))? |
     down(_(interruptible|killable|timeout))? | (\w+_)?mmap_(read|write)_lock(_killable)? |
-    dma_resv_lock(_\w+)? | wait_(event|for_completion|on_)\w* | (dma|reservation)_\w*wait\w* |
-    flush_(delayed_)?work(queue)? | cancel_(delayed_)?work_sync | synchronize_s?rcu\w* |
-    [mfs]sleep | usleep_range | schedule | schedule_timeout\w* | might_sleep | cond_resched |
-    kthread_stop | unpin_user_pages_dirty_lock
+    dma_resv_lock(_\w+)? | s?wait_(event|for_completion|on_|var_)\w* |
+    (dma|reservation)_\w*wait\w* | (flush|drain)_(delayed_)?work(queue)? |
+    cancel_(delayed_)?work_sync | synchronize_(irq|net|s?rcu\w*) | s?rcu_barrier |
+    kthread_(stop|flush_work(er)?) | [mfs]sleep | msleep_interruptible | usleep_range |
+    (io_)?schedule(_timeout\w*)? | might_sleep | cond_resched | \w+_poll_timeout |
+    (folio_lock|lock_page|set_page_dirty_lock|unpin_user_pages_dirty_lock)(_killable)? |
+    (get|pin)_user_pages(_fast|_remote|_unlocked)? | copy_(from|to)_user | mmput |
+    ttm_bo_reserve | drm_modeset_lock\w* | pm_runtime_(get_sync|resume(_and_get)?)
 """, re.VERBOSE)
+GUARDS = re.compile(r"(\w+_)?mutex|rwsem_(read|write)|mmap_(read|write)_lock")
+RECLAIM = re.compile(r"""GFP_(KERNEL(_ACCOUNT)?|NOFS|NOIO|USER|HIGHUSER(_MOVABLE)?|TRANSHUGE) |
+    __GFP_(DIRECT_)?RECLAIM""", re.VERBOSE)
+ALLOCATES = re.compile(r"kv?[mz]alloc_(objs?|flex) | v[mz]alloc(_\w+)? | vcalloc", re.VERBOSE)
+ERASES = re.compile(r"__xa_(store|cmpxchg)\(.*,NULL,\w+\)")    # stores nothing: allocates nothing
+LATER = re.compile(r"_*(INIT_(DELAYED_|RCU_)?WORK\w*|kthread_init_(delayed_)?work|call_s?rcu\w*|"
+                   r"(timer|hrtimer|tasklet)_setup\w*)|dma_fence_add_callback")
+ITSELF = re.compile("mmu_interval_(notifier_remove|read_begin)|mmu_notifier_unregister")
 BLOCKS = re.compile(r"""mmu_notifier_range_blockable\(.*\) | .*&MMU_NOTIFIER_RANGE_BLOCKABLE |
     (\w+(\.|->))*(\w*_)?(?<!non_)(?<!no_)block(able|ing)?""", re.VERBOSE)
+WAITS = re.compile(r"(\w+(\.|->))*((can|may)_(sleep|wait)|sleepable)")
 RELEASE = re.compile(r"([\w.]|->)*event==MMU_NOTIFY_RELEASE")
 OPS = re.compile(r"\b(mmu_notifier|mmu_interval_notifier|hmm_mirror)_ops\b")
 OURS = re.compile("invalidate_range_(start|end)|sync_cpu_device_pagetables")
+CALLBACK = re.compile(r"""\b(\w+)\(struct\s(?:mmu_(?:interval_)?notifier|hmm_mirror)\s\*\w+,\s*
+    const\sstruct\s(?:mmu_notifier_range|hmm_update)\s\*[^;{}]*\{""", re.VERBOSE)
 MEMBERS = re.compile("invalidate(_range)?(_start|_end)?|sync_cpu_device_pagetables")
 DONE, REFUSED = {"int": ("0",), "bool": ("true", "1")}, {"int": ("-EAGAIN",), "bool": ("false", "0")}
 RIGHT = "0 if the range is blockable, otherwise 0 or -EAGAIN"
@@ -55,6 +72,8 @@ class Files:
         self.types, self.places, self.named, self.callbacks = {}, {}, {}, {}
         self.pointers, self.edges, self.followed, self.hot = {}, {}, set(), set()
         self.aliases, self.guarded, self.calls, self.sleeps = {}, set(), {}, {}
+        self.greedy, self.saving, self.passes, self.wrongs = set(), set(), {}, {}
+        self.absent, self.later, self.doubtful = {}, set(), set()
         self.values, self.early, self.excused, self.told = {}, {}, set(), set()
         self.dropped, self.ranges = [], set()
         self.assigned, self.asking, self.failing, self.returning = {}, set(), {}, set()
@@ -64,8 +83,8 @@ now = Files()
 
 
 def flat(code):
-    """Give code without the blanks of its tokens."""
-    return "".join(str(code).split())
+    """Give code without the blanks of its tokens, but for those between two words."""
+    return re.sub(r"(?<!\w)\s+|\s+(?!\w)", "", str(code))
 
 
 def parts(code, mark):
@@ -125,6 +144,11 @@ def refusing(code, truth):
     return by_value(code, truth, refusing) or not truth and bool(BLOCKS.fullmatch(code))
 
 
+def permitted(code, truth):
+    """Say if a condition implies that a caller, not the range, permits to sleep."""
+    return truth and bool(WAITS.fullmatch(code)) and not by_value(code, truth, blocking)
+
+
 def failed(code, truth):
     """Say if a condition implies that a function that can refuse has done so."""
     kind = now.failing.get(called(code))
@@ -165,6 +189,19 @@ def arms(text, truth=None):
             if truth is None or not excuse(chosen[1], holds) for value in arms(arm, truth)]
 
 
+def reclaims(mask):
+    """Say if an allocation may enter direct reclaim, by its mask, which blockable can choose."""
+    chosen = re.fullmatch(r"(.+?)\?(.+):(.+)", bare(flat(mask)))
+    if chosen:
+        return (always(chosen[1], True) or always(chosen[1], False)) and (
+            reclaims(chosen[2]) or reclaims(chosen[3]))
+    return any(RECLAIM.fullmatch(one.strip("()")) for one in flat(mask).split("|"))
+
+
+def spot(where):
+    return where.file, where.line, where.column
+
+
 def note(table, where, what):
     """Keep what was found in the function at a place."""
     table.setdefault(where.current_element, []).append((what, where))
@@ -180,16 +217,20 @@ def reach(starts, edges):
     return found
 
 
-def way_to_sleep(start):
-    """Give the shortest chain of calls from a function to one that sleeps, and what that does."""
-    ways = [[start]]
-    been = {start}
-    for way in ways:
-        if way[-1] in now.sleeps:
-            return way, by_line(now.sleeps[way[-1]])[0]
-        new = [callee for callee, _ in now.calls.get(way[-1], []) if callee not in been]
-        been.update(new)
-        ways += [way + [callee] for callee in new]
+def way_to(start, calls, ends):
+    """Give the shortest chain of calls from a function to one that has an end, and that end.
+
+    A chain without a doubtful call is better."""
+    for skipped in (now.doubtful, set()):
+        ways = [[start]]
+        been = {start}
+        for way in ways:
+            if way[-1] in ends:
+                return way, by_line(ends[way[-1]])[0]
+            new = [callee for callee, _ in calls.get(way[-1], [])
+                   if callee not in been and (way[-1], callee) not in skipped]
+            been.update(new)
+            ways += [way + [callee] for callee in new]
     return None
 
 
@@ -224,16 +265,32 @@ def find_failing():
     now.returning = reach({*now.callbacks, *now.failing}, passed)
 
 
-def report_sleepers(callback):
-    """Report where a callback sleeps, and where it calls what does."""
-    for code, where in by_line(now.sleeps.get(callback, [])):
-        tell(where, f"{callback}() may sleep in a non-blocking range: {code}")
-    for callee, where in by_line(now.calls.get(callback, [])):
-        found = way_to_sleep(callee)
+def report_ends(callback, calls, ends, text):
+    """Report what a callback does that is wrong, and where it calls what does."""
+    for code, where in by_line(ends.get(callback, [])):
+        tell(where, f"{callback}() {text([], code)}: {code}")
+    for callee, where in by_line(calls.get(callback, [])):
+        found = way_to(callee, calls, ends)
         if found:
             way, (code, end) = found
-            tell(where, f"{callback}() may sleep in a non-blocking range: "
+            tell(where, f"{callback}() {text([callback, *way], code)}: "
                         f"{' -> '.join(way)} -> {code}, {end.file.split('/')[-1]}:{end.line}")
+
+
+def asleep(*_):
+    return "may sleep in a non-blocking range"
+
+
+def asleep_at_end(*_):
+    return "may sleep in a non-blocking range, and an end cannot refuse"
+
+
+def wrong(way, code):
+    if ITSELF.match(code):
+        return "may wait for itself: check that"
+    if not now.doubtful.isdisjoint(zip(way, way[1:])):
+        return "may enter direct reclaim through a function pointer: check that"
+    return "may enter direct reclaim, also wrong in a blockable range"
 
 
 def report_code(callback, kind, function, been):
@@ -282,16 +339,33 @@ def name(callback, where):
     used = reach({callback}, now.edges) & set(now.types)
     cut = [f"{f}()" for f in sorted(used & set(now.places)) if has_else(now.places[f])]
     more = f", functions followed: {len(used) - 1}"
+    stems = (callback, re.split(r"[/.]", where.file)[-2])
+    mine = tuple({stem.strip("_").split("_")[0] + "_" for stem in stems} - {"mmu_"})
+    away = sorted({f"{k}()" for f in used | {callback} for k in now.absent.get(f, ())
+                   if k.strip("_").startswith(mine)})
+    more += f", not followed: {', '.join(away[:9])}{', ...' * (len(away) > 9)}" if away else ""
     more += f"; check the #ifdef: a branch of {', '.join(cut)} may be left out" if cut else ""
     if not as_org:
         coccilib.report.print_report(where, f"{callback}() was examined{more}")
+
+
+def find_unparsed(file):
+    """Find the callbacks of a file that spatch cannot parse."""
+    with open(file, errors="replace") as source:
+        text = source.read()
+    for found in CALLBACK.finditer(text):
+        line = text.count("\n", 0, found.start()) + 1
+        column = found.start() - text.rfind("\n", 0, found.start()) - 1
+        now.named.setdefault(found[1], types.SimpleNamespace(
+            file=file, line=line, column=column, column_end=column + len(found[1])))
 
 
 def examine():
     """Report what was found, and which callbacks were examined."""
     for callback, where in now.callbacks.items():
         kind = now.types[callback]
-        report_sleepers(callback)
+        report_ends(callback, now.calls, now.sleeps, asleep if kind in REFUSED else asleep_at_end)
+        report_ends(callback, now.passes, now.wrongs, wrong)
         if kind in REFUSED:
             report_code(callback, kind, callback, {callback})
             for function in (callback, *sorted(now.excused & reach({callback}, now.edges))):
@@ -300,9 +374,12 @@ def examine():
             if function in reach({callback}, now.edges):
                 tell(at, f"{function}() drops what {helper}() returns, which may be a refusal: check that")
         name(callback, where)
+    for file in {place.file for place in now.places.values()}:
+        find_unparsed(file)
     for f, where in now.named.items():
         if f not in now.types:
-            tell(where, f"{f}() was not examined: it is not in these files")
+            tell(where, f"{f}() was not examined: spatch did not get its file, "
+                        "or cannot parse it (spatch --parse-c FILE)")
 
 
 @script:python depends on org@
@@ -432,8 +509,21 @@ h << macro.h;
 p << macro.p;
 @@
 now.types.setdefault(str(m), "macro")
-(now.calls if str(h) in now.types else now.sleeps).setdefault(str(m), []).append((str(h), p[0]))
+for table in (now.calls, now.passes) if str(h) in now.types else (now.sleeps,):
+    table.setdefault(str(m), []).append((str(h), p[0]))
 now.edges.setdefault(str(m), set()).add(str(h))
+
+@later depends on callback || user@
+identifier d : script:python() { bool(LATER.fullmatch(str(d))) };
+identifier h : script:python() { str(h) in now.types };
+position p;
+@@
+d(..., h@p, ...)
+
+@script:python@
+p << later.p;
+@@
+now.later.add(spot(p[0]))
 
 @use depends on callback || user@
 identifier h : script:python() { str(h) in now.types };
@@ -445,7 +535,20 @@ h@p
 h << use.h;
 p << use.p;
 @@
-now.edges.setdefault(p[0].current_element, set()).add(str(h))
+if spot(p[0]) not in now.later:
+    now.edges.setdefault(p[0].current_element, set()).add(str(h))
+
+@absent depends on callback || user@
+identifier k : script:python() { str(k) not in now.types and not SLEEPS.fullmatch(str(k)) };
+position p;
+@@
+k@p(...)
+
+@script:python@
+k << absent.k;
+p << absent.p;
+@@
+now.absent.setdefault(p[0].current_element, set()).add(str(k))
 
 @through depends on callback || user@
 identifier m : script:python() { str(m) in now.pointers };
@@ -466,14 +569,17 @@ now.edges.setdefault(p[0].current_element, set()).update(now.pointers[str(m)])
 
 @suspect depends on callback || user@
 identifier s : script:python() { bool(SLEEPS.fullmatch(str(s))) };
-identifier alloc;
-expression flags;
+identifier c : script:python() { bool(GUARDS.fullmatch(str(c))) };
+iterator name scoped_guard;
+statement S;
 position p;
 @@
 (
-s@p(...)
+scoped_guard(c@p, ...) S
 |
-alloc@p(..., \(GFP_KERNEL\|GFP_KERNEL | flags\|GFP_KERNEL_ACCOUNT\|GFP_USER\), ...)
+guard(c@p)(...)
+|
+s@p(...)
 )
 
 @script:python@
@@ -534,22 +640,109 @@ F || <+... h@p ...+>
 @script:python@
 p << guarded.p;
 @@
-now.guarded.add((p[0].file, p[0].line, p[0].column))
+now.guarded.add(spot(p[0]))
 
 @sleep depends on callback || user exists@
 identifier g : script:python() { str(g) in now.hot };
 identifier h : script:python() { str(h) in now.hot };
 identifier m : script:python() { not now.hot.isdisjoint(now.pointers.get(str(m), ())) };
 identifier s : script:python() { bool(SLEEPS.fullmatch(str(s))) };
-identifier alloc;
+identifier c : script:python() { bool(GUARDS.fullmatch(str(c))) };
+iterator name scoped_guard;
 expression T : script:python() { always(T, True) };
 expression F : script:python() { always(F, False) };
-expression E, flags, x;
+expression E, x;
+statement S;
 position p;
 @@
 g(...)
 {
 	... when != true T
+	    when != false F
+	    when any
+(
+	scoped_guard(c@p, ...) S
+|
+	guard(c@p)(...)
+|
+	h@p
+|
+	E->m@p(...)
+|
+	E.m@p(...)
+|
+	s@p(...)@x
+)
+	... when any
+}
+
+@script:python@
+g << sleep.g;
+h << sleep.h = "";
+m << sleep.m = "";
+c << sleep.c = "";
+x << sleep.x = "";
+p << sleep.p;
+@@
+if spot(p[0]) in now.guarded | now.later:
+    pass
+elif x or c:
+    now.sleeps.setdefault(str(g), []).append((flat(x) or f"guard({c})", p[0]))
+else:
+    for callee in [str(h)] if h else now.pointers[str(m)] & now.hot:
+        now.calls.setdefault(str(g), []).append((callee, p[0]))
+
+// ---- What may enter direct reclaim, or wait for the range: wrong in every range.
+
+@allocation depends on callback || user@
+identifier w : script:python() { bool(ALLOCATES.fullmatch(str(w)) or ITSELF.fullmatch(str(w))) };
+identifier alloc;
+expression mask : script:python() { reclaims(mask) };
+position p;
+@@
+(
+w@p(...)
+|
+alloc@p(..., mask, ...)
+)
+
+@script:python@
+p << allocation.p;
+@@
+now.greedy.add(p[0].current_element)
+
+@saving depends on allocation@
+position p;
+@@
+memalloc_noreclaim_save@p(...)
+
+@script:python@
+p << saving.p;
+@@
+now.saving.add(p[0].current_element)
+
+@script:python depends on allocation@
+@@
+now.greedy = reach(now.greedy, back) & now.followed
+now.saving = reach(now.saving, back) | {"memalloc_noreclaim_save"}
+
+@wrong depends on allocation exists@
+identifier g : script:python() { str(g) in now.greedy };
+identifier h : script:python() { str(h) in now.greedy };
+identifier m : script:python() { not now.greedy.isdisjoint(now.pointers.get(str(m), ())) };
+identifier k : script:python() { str(k) in now.saving };
+identifier w : script:python() { bool(ALLOCATES.fullmatch(str(w)) or ITSELF.fullmatch(str(w))) };
+identifier alloc;
+expression mask : script:python() { reclaims(mask) };
+expression T : script:python() { implied(flat(T), True, permitted) };
+expression F : script:python() { implied(flat(F), False, permitted) };
+expression E, x;
+position p;
+@@
+g(...)
+{
+	... when != k(...)
+	    when != true T
 	    when != false F
 	    when any
 (
@@ -559,27 +752,30 @@ g(...)
 |
 	E.m@p(...)
 |
-	s@p(...)@x
+	alloc@p(..., mask, ...)@x
 |
-	alloc@p(..., \(GFP_KERNEL\|GFP_KERNEL | flags\|GFP_KERNEL_ACCOUNT\|GFP_USER\), ...)@x
+	w@p(...)@x
 )
 	... when any
 }
 
 @script:python@
-g << sleep.g;
-h << sleep.h = "";
-m << sleep.m = "";
-x << sleep.x = "";
-p << sleep.p;
+g << wrong.g;
+h << wrong.h = "";
+m << wrong.m = "";
+x << wrong.x = "";
+mask << wrong.mask = "";
+p << wrong.p;
 @@
-if (p[0].file, p[0].line, p[0].column) in now.guarded:
+if spot(p[0]) in now.later:
     pass
-elif x:
-    now.sleeps.setdefault(str(g), []).append((flat(x), p[0]))
-else:
-    for callee in [str(h)] if h else now.pointers[str(m)] & now.hot:
-        now.calls.setdefault(str(g), []).append((callee, p[0]))
+elif h or m:
+    for callee in [str(h)] if h else now.pointers[str(m)] & now.greedy:
+        now.passes.setdefault(str(g), []).append((callee, p[0]))
+        if m:
+            now.doubtful.add((str(g), callee))
+elif (mask or "GFP_" not in str(x)) and not ERASES.fullmatch(flat(x)):
+    now.wrongs.setdefault(str(g), []).append((flat(x), p[0]))
 
 // ---- What is returned. An end returns nothing.
 
@@ -728,6 +924,8 @@ identifier g : script:python() { str(g) in now.returning };
 expression tested.C;
 expression T : script:python() { implied(flat(T), True, failed) };
 expression F : script:python() { implied(flat(F), False, failed) };
+expression B : script:python() { always(B, True) };
+expression N : script:python() { always(N, False) };
 expression x : script:python() { flat(x) in ("0", "true") };
 position tested.p;
 @@
@@ -737,6 +935,8 @@ g(...)
 	C@p
 	... when != false T
 	    when != true F
+	    when != true B
+	    when != false N
 	    when any
 	return x;
 }
@@ -754,6 +954,8 @@ type A;
 expression tested.C;
 expression T : script:python() { implied(flat(T), True, failed) };
 expression F : script:python() { implied(flat(F), False, failed) };
+expression B : script:python() { always(B, True) };
+expression N : script:python() { always(N, False) };
 expression x : script:python() { flat(x) in ("0", "true") };
 expression y;
 position tested.p;
@@ -772,6 +974,8 @@ g(...)
 	... when != r = y
 	    when != false T
 	    when != true F
+	    when != true B
+	    when != false N
 	    when any
 	return r;
 }

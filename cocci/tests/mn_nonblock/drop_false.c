@@ -65,3 +65,14 @@ static bool passing_invalidate(struct mmu_interval_notifier *mni,
 {
 	return helper(driver, range);
 }
+
+static bool retry_invalidate(struct mmu_interval_notifier *mni,
+			     const struct mmu_notifier_range *range, unsigned long cur_seq)
+{
+	if (!helper(driver)) {
+		if (!mmu_notifier_range_blockable(range))
+			return false;
+		mutex_lock(&driver->lock);
+	}
+	return true;
+}
