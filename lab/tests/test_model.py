@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the lab reads in reports of spin and herd7, and in proof/model/runs."""
+"""What the lab reads in reports of spin and herd7, and in proof/model/runs; and a comparison."""
 
+from subprocess import run
+
+from lab.base.data import ROOT
 from lab.base.errors import Status
+from lab.tests.fake import GOLDEN
 from lab.tests.repository import Repository
 from lab.verbs.model import FOLDER, LITMUS, VERIFIED, observed, outcome, read_runs
 
@@ -42,3 +46,12 @@ class Model(Repository):
             self.refused(Status.NO_RESULT, "herd7", observed, text)
         for path in LITMUS.glob("*.litmus"):
             self.assertRegex(path.read_text(encoding="utf-8"), rf"^C {path.stem}\n")
+
+    def test_comparison_of_kselftest(self) -> None:
+        stock = GOLDEN / "kselftest.ktap"
+        for old, new, says in (("", "", ""), ("# # ok 1", "# # not ok 1", "check N: fail"),
+                               ("b.sh\n", "b.sh # SKIP\n", "b.sh: skip"), ("..2", "..3", "2 of 3")):
+            other = self.write("patched", stock.read_text().replace(old, new, 1))
+            done = run([ROOT / "proof/kselftest/compare", stock, other], text=True,
+                       capture_output=True, check=False)
+            self.assertEqual((done.returncode, says in done.stderr), (bool(says), True))
