@@ -53,6 +53,9 @@ class CommandLine(Repository):
         for name in bases.read(ROOT).bases:
             status, lines = self.main("test", f"BASE={name}", "TREE=/nowhere", "--dryrun")
             self.assertEqual((status, lines[-1]), (0, "lab: everything as expected"))
+        for name, users in (("7.3", 1), ("6.12", 0)):  # 6.12 has no setcpuid=
+            status, lines = self.main("soak", f"BASE={name}", "KERNEL=rt", "TREE=/", "--dryrun")
+            self.assertEqual((status, str(lines).count("mn-users")), (0, users))
         for word in ("", "help", "--help"):
             status, lines = self.main(*word.split())
             self.assertEqual(status, Status.OK if word else Status.USAGE)

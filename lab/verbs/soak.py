@@ -54,7 +54,7 @@ def boots_of(stack: Stack, source: Source, name: str, seconds: int) -> list[Plan
         boots.append(Planned(one, test, expect, slow))
         if isinstance(test, Program) and test.test.tree == "stock":  # to be compared with
             boots.append(Planned(whole, test, Expect(STOCK)))
-    if "soak-users" in KERNELS[name]:
+    if "soak-users" in KERNELS[name] and (name != "rt" or "BASE_SETCPUID" in stack.base.features):
         boots.append(Planned(one, soak.Users(stack.base.may_skip.get(soak.USERS, "")), expect))
     seed = list(KERNELS).index(name) + 1
     return [*boots, Planned(one, soak.Race(seconds, seed, WATCHES[name]), expect)]
@@ -63,7 +63,7 @@ def boots_of(stack: Stack, source: Source, name: str, seconds: int) -> list[Plan
 def chosen(context: Context, stack: Stack) -> list[str]:
     """Give the kernels that a base can have, or that of KERNEL=."""
     only = context.word("KERNEL")
-    known = [name for name in KERNELS if name != "rt" or "BASE_RT" in stack.base.features]
+    known = [name for name in KERNELS if name != "rt" or name in stack.base.kernels]
     if only and only not in known:
         raise unknown("kernel", only, known)
     return [name for name in known if only in ("", name)]
