@@ -112,7 +112,7 @@ class Docs(Repository):
     def test_bench_and_soak(self) -> None:
         self.write("docs/bench/6.12.json", json.dumps(BENCH))
         self.write("docs/soak/6.12.json", json.dumps(SOAK))
-        self.assert_page("status", "at most 0.995 times stock's instructions", "1,234 reaps were ",
+        self.assert_page("status", "at most 0.9950 times stock's instructions", "1,234 reaps were ",
                          "showed no unbalanced range")
         self.assert_page("bench", "| fork | 8 | no | 2,000 | 1,990 | 0.995 |", "| 8 | none | 7 |",
                          "| 1,000 | 8 | 0 | 40,000 | 2,000 | 20.0 | 2,500 | 1,010 | 0 |",
