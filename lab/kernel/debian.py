@@ -91,13 +91,11 @@ class Debian(Kernel):
                 package = self.fetch(shell, name)
                 shell.run(["sh", "-c", f"{contents(package)} | tar -x --keep-directory-symlink"],
                           Status.NO_SOURCE, cwd=root)
-            inside = root / origin.name
-            for one in (inside, folder):
+            for one in (inside := root / origin.name, folder):
                 shutil.rmtree(one, ignore_errors=True)
             shutil.copytree(origin, inside, ignore=shutil.ignore_patterns(*build.IGNORED))
-            # objtool of 7.2 reads /proc; it is mounted in a namespace of its own.
-            shell.run(["unshare", "--mount", "--pid", "--fork", "--kill-child",
-                       f"--mount-proc={root}/proc", "chroot", f"{root}", "make", "-C",
+            proc = f"--mount-proc={root}/proc"  # objtool of 7.2 reads it
+            shell.run(["unshare", "-mpf", "--kill-child", proc, "chroot", f"{root}", "make", "-C",
                        f"/{origin.name}", f"RELEASE={self.name}"], Status.NOT_BUILT,
                       progress=Progress(f"build kit for {self.name}"))
             shutil.move(inside, folder)

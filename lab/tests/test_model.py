@@ -3,7 +3,6 @@
 
 from subprocess import run
 
-from lab.base.data import ROOT
 from lab.base.errors import Status
 from lab.tests.fake import GOLDEN
 from lab.tests.repository import Repository
@@ -52,6 +51,6 @@ class Model(Repository):
         for old, new, says in (("", "", ""), ("# # ok 1", "# # not ok 1", "check N: fail"),
                                ("b.sh\n", "b.sh # SKIP\n", "b.sh: skip"), ("..2", "..3", "2 of 3")):
             other = self.write("patched", stock.read_text().replace(old, new, 1))
-            done = run([ROOT / "proof/kselftest/compare", stock, other], text=True,
-                       capture_output=True, check=False)
+            words = [LITMUS.parent / "kselftest/compare", stock, other]
+            done = run(words, text=True, capture_output=True, check=False)
             self.assertEqual((done.returncode, says in done.stderr), (bool(says), True))

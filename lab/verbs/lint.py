@@ -50,7 +50,7 @@ MACHINE = re.compile(r"(?<![\w.}*$])/(home|root|work|mnt|Users)/\w")
 COLUMNS, FILE, FUNCTION = 100, 350, 50
 SUBJECT, BODY, COVER = 72, 35, 60  # of a mail: columns, and lines of a patch and of a cover letter
 # The goal for the lab is 4,000 lines: a bound rises with a new verb only.
-TOTALS = {"README.md": 90, "lab without tests": 7620, "lab/tests": 3570}
+TOTALS = {"README.md": 90, "lab without tests": 7610, "lab/tests": 3555}
 
 Check = tuple[str, Callable[[], list[str]]]
 
